@@ -1,0 +1,65 @@
+"""The base of every document users write or receive: frozen, strict, unknown keys refused, one canonical form.
+
+A document's digest is SHA-256 over its canonical JSON. Fields that hold their default are left out of that form (the
+`kind`/`name` tags of unions stay), so a later version may add a knob with a neutral default without changing any digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self, get_origin
+
+from pydantic import BaseModel, ConfigDict
+
+JsonValue = Any
+
+
+class Document(BaseModel):
+    """A frozen value with one JSON form. Python callers pass tuples; JSON arrays become tuples."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Parse JSON text. Raises `pydantic.ValidationError` naming each field that is wrong."""
+        return cls.model_validate_json(text)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, JsonValue]) -> Self:
+        """Parse already decoded JSON (lists where the document has tuples)."""
+        return cls.model_validate_json(json.dumps(data))
+
+    def to_data(self) -> dict[str, JsonValue]:
+        """The document as plain JSON types, defaults included."""
+        return self.model_dump(mode="json")
+
+    def to_json(self) -> str:
+        """The document as JSON text, defaults included."""
+        return self.model_dump_json()
+
+    def canonical_json(self) -> str:
+        """The one text that the digest is taken over: sorted keys, no spaces, defaults left out."""
+        return json.dumps(_canonical(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hexadecimal characters."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+
+
+def _canonical(value: Any) -> JsonValue:
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return {
+            name: _canonical(getattr(value, name))
+            for name, field in fields.items()
+            if field.is_required()
+            or get_origin(field.annotation) is Literal
+            and name in ("kind", "name")
+            or getattr(value, name) != field.get_default(call_default_factory=True, validated_data={})
+        }
+    if isinstance(value, tuple | list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    return value

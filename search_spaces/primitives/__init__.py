@@ -1,0 +1,25 @@
+"""The catalogue of primitives: one line here, one file beside it, one file in `workers/model/layers/`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.moe import MoE
+from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem
+from search_spaces.primitives.recurrence import Recurrence
+from search_spaces.primitives.short_conv import ShortConv
+from search_spaces.primitives.swiglu import SwiGLU
+
+Mixer = Annotated[Attention | Recurrence | ShortConv, Field(discriminator="kind")]
+Channel = Annotated[SwiGLU | MoE, Field(discriminator="kind")]
+
+CATALOGUE: dict[str, type[Primitive]] = {
+    "attention": Attention,
+    "recurrence": Recurrence,
+    "short_conv": ShortConv,
+    "swiglu": SwiGLU,
+    "moe": MoE,
+}
+
+__all__ = ["CATALOGUE", "Channel", "Cost", "CostContext", "Mixer", "Primitive", "Problem"]

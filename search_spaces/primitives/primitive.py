@@ -1,0 +1,82 @@
+"""What every primitive is: a config (the searchable fields), the limits it must keep, and its exact cost.
+
+A primitive never imports another primitive, and never torch. Its torch layer is `workers/model/layers/NAME.py`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from search_spaces.document import Document
+
+Role = Literal["mixer", "channel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostContext:
+    """Where a cost is taken: `context_length` tokens already seen, state held at `bytes_per_element`."""
+
+    context_length: int
+    bytes_per_element: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Exact integer cost. Costs add.
+
+    params: trainable scalars. active_params: those one token uses.
+    flops_per_token: forward matrix-multiply and convolution FLOPs (2 per multiply-add) for one token, averaged over
+    decoding `context_length` tokens one by one and rounded up; it is what an ideal causal kernel must do.
+    state_bytes: what decoding keeps per sequence after `context_length` tokens.
+    """
+
+    params: int = 0
+    active_params: int = 0
+    flops_per_token: int = 0
+    state_bytes: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            params=self.params + other.params,
+            active_params=self.active_params + other.active_params,
+            flops_per_token=self.flops_per_token + other.flops_per_token,
+            state_bytes=self.state_bytes + other.state_bytes,
+        )
+
+    def looped(self, n_loops: int) -> "Cost":
+        """The same weights run `n_loops` times: parameters once, work and state every time."""
+        return Cost(
+            params=self.params,
+            active_params=self.active_params,
+            flops_per_token=self.flops_per_token * n_loops,
+            state_bytes=self.state_bytes * n_loops,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a config is impossible: the field, and what would be allowed."""
+
+    field: str
+    reason: str
+
+
+class Primitive(Document):
+    """Base of all primitives. Subclasses add `kind: Literal[...] = ...` and their fields."""
+
+    role: ClassVar[Role]
+    title: ClassVar[str]
+    source: ClassVar[str]
+    """Where the definition is published, as an arXiv id or a repository."""
+
+    def problems(self, d_model: int) -> Iterator[Problem]:
+        """What makes this config impossible at width `d_model`; nothing when it is fine."""
+        raise NotImplementedError
+
+    def cost(self, d_model: int, context: CostContext) -> Cost:
+        """Exact cost at width `d_model`, norms around the part excluded."""
+        raise NotImplementedError
+
+    def label(self) -> str:
+        """A few characters that name the part in summaries, such as `attn4/2` or `conv3`."""
+        raise NotImplementedError

@@ -1,0 +1,31 @@
+"""Gated short convolution, the LFM2 block: y = W_out (C * conv_w(B * x))."""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+
+
+class ShortConv(Primitive):
+    """[B, C, x] = W_in u; a causal depthwise convolution of width `width` over B * x, gated by C."""
+
+    role: ClassVar[Role] = "mixer"
+    title: ClassVar[str] = "Gated short convolution"
+    source: ClassVar[str] = "arXiv 2511.23404 (LFM2)"
+
+    kind: Literal["short_conv"] = "short_conv"
+    width: Annotated[int, Field(ge=2, le=64)] = 3
+
+    def problems(self, d_model: int) -> Iterator[Problem]:
+        """Fits any width."""
+        return iter(())
+
+    def cost(self, d_model: int, context: CostContext) -> Cost:
+        """Two projections, the depthwise taps, and the inputs the convolution still needs."""
+        raise NotImplementedError
+
+    def label(self) -> str:
+        """`conv3` is a width of 3 tokens."""
+        return f"conv{self.width}"
