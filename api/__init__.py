@@ -1,0 +1,1 @@
+"""HTTP only: routers, schemas, one error table, security and pages."""

@@ -1,0 +1,1 @@
+"""Turns an architecture into a number. torch lives here and in `kernels`."""

@@ -1,0 +1,1 @@
+"""Winners that leave: the bundle, and what it carries."""

@@ -1,0 +1,1 @@
+"""The samplers a study may name, one file each."""

@@ -1,0 +1,1 @@
+"""Data generators, one for each task of `nas.tasks`."""

@@ -1,0 +1,1 @@
+"""One torch layer for each primitive of `search_spaces.primitives`."""
