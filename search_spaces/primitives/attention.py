@@ -1,4 +1,7 @@
-"""Softmax attention: multi-head, grouped-query, multi-query, full or sliding window (arXiv 1706.03762, 2305.13245, 2004.05150)."""
+"""Softmax attention: multi-head, grouped-query, multi-query; full or sliding window.
+
+Vaswani et al. (arXiv 1706.03762), GQA (2305.13245), MQA (1911.02150), Longformer's window (2004.05150).
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal

@@ -12,10 +12,12 @@ from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Pro
 
 
 class MoE(Primitive):
-    """`top_k` of `n_experts` SwiGLU experts of hidden width `d_expert` per token, plus `n_shared` that every token uses.
+    """`top_k` of `n_experts` SwiGLU experts of width `d_expert` per token, plus `n_shared` that every token uses.
 
-    balance "loss": softmax scores, weights renormalised over the chosen, auxiliary loss `balance_rate` * E * sum f_i P_i.
-    balance "bias": sigmoid scores, chosen by score + bias, weighted by score; bias += `balance_rate` * sign(mean load - load).
+    balance "loss": softmax scores, weights renormalised over the chosen; auxiliary loss
+    `balance_rate` * E * sum f_i P_i, with f_i the share of choices and P_i the mean score of expert i.
+    balance "bias": sigmoid scores, chosen by score + bias, weighted by score; after a training step
+    bias += `balance_rate` * sign(mean load - load).
     """
 
     role: ClassVar[Role] = "channel"
@@ -37,8 +39,15 @@ class MoE(Primitive):
 
     def cost(self, d_model: int, context: CostContext) -> Cost:
         """All experts are parameters; `top_k` + shared ones and the router are active."""
-        raise NotImplementedError
+        router, expert = d_model * self.n_experts, 3 * d_model * self.d_expert
+        active = router + (self.top_k + self.n_shared) * expert
+        return Cost(
+            params=router + (self.n_experts + self.n_shared) * expert,
+            active_params=active,
+            flops_per_token=2 * active,
+        )
 
     def label(self) -> str:
         """`moe8k2x64` is top-2 of 8 experts of width 64; `+1` one shared expert."""
-        raise NotImplementedError
+        shared = f"+{self.n_shared}" if self.n_shared else ""
+        return f"moe{self.n_experts}k{self.top_k}x{self.d_expert}{shared}"

@@ -24,7 +24,13 @@ class ShortConv(Primitive):
 
     def cost(self, d_model: int, context: CostContext) -> Cost:
         """Two projections, the depthwise taps, and the inputs the convolution still needs."""
-        raise NotImplementedError
+        projections, taps = 4 * d_model * d_model, d_model * self.width
+        return Cost(
+            params=projections + taps,
+            active_params=projections + taps,
+            flops_per_token=2 * (projections + taps),
+            state_bytes=taps * context.bytes_per_element,
+        )
 
     def label(self) -> str:
         """`conv3` is a width of 3 tokens."""
