@@ -1,0 +1,114 @@
+"""What the driver needs of the outside world: a store, an executor, a clock. Nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nas.run import Finished, Run, RunKey, RunState
+from nas.study import StudySpec, StudyState, Wish
+from nas.trial import Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to drive a study until the lease ends, in database time. Every write carries the fence."""
+
+    study_id: str
+    driver_id: str
+    fence: int
+    spec: StudySpec
+    state: StudyState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run's row as the driver writes it: started (RUNNING), or ended with what came of it."""
+
+    key: RunKey
+    state: RunState
+    finished: Finished | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a study, as watchers see it."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """All that one step of the driver changes, in one transaction, applied once however often it is written.
+
+    sequence: rises by one from batch to batch of a claim's study; a batch whose sequence the study already has is skipped.
+    trials: whole rows, inserted or replaced. pareto: trials whose flag changed and nothing else did.
+    """
+
+    sequence: int
+    trials: tuple[Trial, ...] = ()
+    pareto: tuple[tuple[int, bool], ...] = ()
+    runs: tuple[RunRecord, ...] = ()
+    study_state: StudyState | None = None
+    reason: str | None = None
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a driver reads once, when it claims: every trial in order of number, the runs still marked running, the last batch."""
+
+    trials: tuple[Trial, ...] = ()
+    running: tuple[RunKey, ...] = ()
+    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The highest attempt so far of each (trial number, rung)."""
+    last_sequence: int = 0
+
+
+class DriverStore(Protocol):
+    """The writer's side of the store. Every method may raise `StoreUnavailable`; those with a claim, `StaleFence`."""
+
+    def claim(self, driver_id: str, lease_seconds: float) -> Claim | None:
+        """Take one study that is not final and has no live lease, oldest first; None when there is none."""
+
+    def renew(self, claim: Claim, lease_seconds: float) -> Wish:
+        """Extend the lease; returns what the user wants now."""
+
+    def release(self, claim: Claim) -> None:
+        """Give the study back, for any driver to take."""
+
+    def history(self, claim: Claim) -> History:
+        """Everything needed to go on where the last driver stopped."""
+
+    def write(self, claim: Claim, batch: Batch) -> None:
+        """Apply the batch in one transaction, or raise and change nothing."""
+
+
+class Executor(Protocol):
+    """Runs runs somewhere. Never raises for what a run does: the failure comes back as data."""
+
+    def capacity(self) -> int:
+        """How many runs can be in flight at once, now."""
+
+    def submit(self, run: Run) -> None:
+        """Start a run. The caller keeps runs in flight at or below `capacity()`."""
+
+    def poll(self, timeout_seconds: float) -> Sequence[Finished]:
+        """Runs that ended since the last call; waits up to the timeout for the first."""
+
+    def cancel(self, key: RunKey) -> None:
+        """Stop a run that is in flight; it will not be returned by `poll`. Unknown keys are ignored."""
+
+    def close(self) -> None:
+        """Stop everything that is in flight and give the resources back."""
+
+
+class Clock(Protocol):
+    """Time that never goes backwards."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""

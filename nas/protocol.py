@@ -1,0 +1,82 @@
+"""A protocol: tasks, rungs, learning-rate grid, seeds and recipe. It is how an architecture becomes a number."""
+
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from nas.tasks import MQAR, AnyTask
+from search_spaces.document import Document
+
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+
+
+class Rung(Document):
+    """A training budget: `steps` optimiser steps in all (not more than the last rung), `replicas` fresh seeds."""
+
+    steps: Annotated[int, Field(ge=1, le=10_000_000)]
+    replicas: Annotated[int, Field(ge=1, le=32)] = 1
+
+
+class Recipe(Document):
+    """The fixed training recipe: AdamW, linear warm-up, cosine over the LAST rung's steps, gradient clipping.
+
+    A lower rung is a prefix of that one schedule, so that a run which resumes equals one that never stopped.
+    """
+
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.1
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.98
+    warmup_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
+    clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
+
+
+class Protocol(Document):
+    """Every architecture of a study is judged by the same protocol.
+
+    Each task is trained from scratch for every learning rate and replica; the learning rate is chosen per task on validation
+    data, the value reported is on test data. The trial's score is the mean of the tasks' scores.
+    """
+
+    tasks: Annotated[tuple[AnyTask, ...], Field(min_length=1, max_length=8)] = (MQAR(),)
+    rungs: Annotated[tuple[Rung, ...], Field(min_length=1, max_length=8)] = (Rung(steps=300), Rung(steps=1200))
+    learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1, max_length=9)] = (1e-3, 3e-3, 1e-2)
+    recipe: Recipe = Recipe()
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        for lower, upper in pairwise(self.rungs):
+            if upper.steps <= lower.steps or upper.replicas < lower.replicas:
+                raise ValueError(
+                    f"rungs must grow: {upper.steps} steps x {upper.replicas} replicas after"
+                    f" {lower.steps} x {lower.replicas}; give more steps and at least as many replicas"
+                )
+        if any(upper <= lower for lower, upper in pairwise(self.learning_rates)):
+            raise ValueError("learning_rates must rise without repeats, such as [0.001, 0.003, 0.01]")
+        return self
+
+    @property
+    def last_rung(self) -> int:
+        """The index of the last rung."""
+        return len(self.rungs) - 1
+
+    @property
+    def vocab_size(self) -> int:
+        """The vocabulary that an architecture must have to run every task."""
+        return max(task.vocab_size for task in self.tasks)
+
+    def task_keys(self) -> tuple[str, ...]:
+        """A name for each task, unique within the protocol: `mqar`, then `mqar-2` for a second one."""
+        names = [task.name for task in self.tasks]
+        seen = [names[: index + 1].count(name) for index, name in enumerate(names)]
+        return tuple(name if count == 1 else f"{name}-{count}" for name, count in zip(names, seen, strict=True))
+
+    def optimiser_steps(self, rung: int) -> int:
+        """Steps that one run at `rung` adds to what its trial has already done."""
+        per_replica = len(self.tasks) * len(self.learning_rates)
+        now = self.rungs[rung]
+        before = self.rungs[rung - 1] if rung else None
+        done = before.steps * before.replicas if before else 0
+        return per_replica * (now.steps * now.replicas - done)

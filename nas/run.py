@@ -1,0 +1,168 @@
+"""A run: one evaluation of a trial at a rung. What goes to a worker, and what comes back, as data."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nas.protocol import Protocol
+from search_spaces.architecture import Architecture
+from search_spaces.document import Document
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.RUNNING: frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.LOST}),
+    RunState.SUCCEEDED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.LOST: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunKey:
+    """Names one run. A lost or crashed run is repeated with `attempt + 1`."""
+
+    study_id: str
+    number: int
+    rung: int
+    attempt: int
+
+
+class Run(Document):
+    """Everything a worker needs to evaluate a trial at a rung, alone and without a database.
+
+    `data_seed` is the same for all trials of a study (everybody sees the same data), `seed` is the trial's own.
+    `resume` names the checkpoint folder of the rung below, relative to the workspace; None trains from scratch.
+    """
+
+    study_id: str
+    number: Annotated[int, Field(ge=0)]
+    rung: Annotated[int, Field(ge=0)]
+    attempt: Annotated[int, Field(ge=1)] = 1
+    architecture: Architecture
+    protocol: Protocol
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    data_seed: Annotated[int, Field(ge=0, lt=2**63)]
+    resume: str | None = None
+    max_seconds: Annotated[float, Field(gt=0)] = 3600.0
+
+    @property
+    def key(self) -> RunKey:
+        """The run's name."""
+        return RunKey(self.study_id, self.number, self.rung, self.attempt)
+
+    @property
+    def folder(self) -> str:
+        """Where this run keeps its checkpoint, relative to the workspace. Each attempt has its own."""
+        return f"studies/{self.study_id}/trials/{self.number}/rung-{self.rung}/attempt-{self.attempt}"
+
+
+FailureKind = Literal["oom", "nan", "timeout", "crash", "invalid"]
+
+
+class Failure(Document):
+    """Why a run has no score, and what a person can do about it."""
+
+    kind: FailureKind
+    message: Annotated[str, Field(max_length=4000)]
+    hint: Annotated[str, Field(max_length=1000)] = ""
+
+
+RETRIED: frozenset[FailureKind] = frozenset({"crash", "timeout"})
+"""Failures that another attempt may heal; the others would only happen again."""
+
+MAX_ATTEMPTS = 3
+
+
+class CurvePoint(Document):
+    """The training loss (nats per target) averaged over the steps since the point before."""
+
+    step: int
+    loss: float
+
+
+class LedgerEntry(Document):
+    """One training: a task at one learning rate with one replica. A diverged one has no values."""
+
+    task: str
+    learning_rate: float
+    replica: int
+    validation: float | None
+    test: float | None
+    diverged: bool = False
+    curve: tuple[CurvePoint, ...] = ()
+
+
+class TaskResult(Document):
+    """One task at the learning rate that validation chose; `values` are test metrics, one per replica."""
+
+    task: str
+    metric: str
+    learning_rate: float
+    edge_of_grid: bool
+    values: tuple[float, ...]
+    standard_error: float
+    score: float
+    data_digest: str
+
+
+class Artifact(Document):
+    """A file of the run's folder that belongs to the result."""
+
+    path: str
+    sha256: str
+    n_bytes: int
+
+
+class Measurement(Document):
+    """What the evaluation cost, as measured."""
+
+    n_params: int
+    optimiser_steps: int
+    tokens: int
+    wall_seconds: float
+    train_tokens_per_second: float
+    peak_memory_bytes: int
+    device: str
+    host: str
+    versions: dict[str, str]
+
+
+class Result(Document):
+    """A scored run. `interval` says what the 95 % interval covers: fresh seeds, or only the draw of the test set."""
+
+    score: float
+    score_low: float
+    score_high: float
+    interval: Literal["replicas", "test_sample"]
+    tasks: tuple[TaskResult, ...]
+    ledger: tuple[LedgerEntry, ...]
+    measurement: Measurement
+    folder: str
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class Finished(Document):
+    """What an executor hands back for a run it was given: exactly one of `result` and `failure`."""
+
+    study_id: str
+    number: int
+    rung: int
+    attempt: int
+    result: Result | None = None
+    failure: Failure | None = None
+
+    @property
+    def key(self) -> RunKey:
+        """The run's name."""
+        return RunKey(self.study_id, self.number, self.rung, self.attempt)

@@ -1,0 +1,140 @@
+"""A study: what the user submits (frozen), and the states it passes."""
+
+import unicodedata
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from search_spaces.space import Space
+
+from nas.metrics import ExactMetric, MetricName
+from nas.protocol import Protocol
+from search_spaces.document import Document
+from search_spaces.primitives import CostContext
+from search_spaces.zoo import ZOO
+
+
+class StudyState(StrEnum):
+    """Where a study stands. Paused: runs in flight go on, no new ones start. Stopping: the same, and final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+STUDY_TRANSITIONS: dict[StudyState, frozenset[StudyState]] = {
+    StudyState.QUEUED: frozenset({StudyState.RUNNING, StudyState.PAUSED, StudyState.STOPPED, StudyState.FAILED}),
+    StudyState.RUNNING: frozenset(
+        {StudyState.PAUSED, StudyState.STOPPING, StudyState.STOPPED, StudyState.COMPLETED, StudyState.FAILED}
+    ),
+    StudyState.PAUSED: frozenset({StudyState.RUNNING, StudyState.STOPPING, StudyState.STOPPED, StudyState.FAILED}),
+    StudyState.STOPPING: frozenset({StudyState.STOPPED, StudyState.FAILED}),
+    StudyState.COMPLETED: frozenset(),
+    StudyState.STOPPED: frozenset(),
+    StudyState.FAILED: frozenset(),
+}
+
+FINAL_STUDY_STATES = frozenset(state for state, following in STUDY_TRANSITIONS.items() if not following)
+
+
+class Wish(StrEnum):
+    """What the user wants of a study; its driver makes it so."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class CostAt(Document):
+    """Where FLOPs and decode state are priced."""
+
+    context_length: Annotated[int, Field(ge=1, le=10_000_000)] = 4096
+    bytes_per_element: Annotated[int, Field(ge=1, le=8)] = 2
+
+    @property
+    def context(self) -> CostContext:
+        """The same, for the cost formulas."""
+        return CostContext(context_length=self.context_length, bytes_per_element=self.bytes_per_element)
+
+
+class Constraint(Document):
+    """A bound on an exact cost; a proposal outside is infeasible and never reaches a worker."""
+
+    metric: ExactMetric
+    min: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    max: Annotated[int, Field(ge=0, le=10**15)] | None = None
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} must not exceed max {self.max}")
+        return self
+
+
+class Sampler(Document):
+    """Who proposes architectures. The first `n_startup` proposals are random where the sampler learns."""
+
+    name: Literal["random", "tpe", "nsga2"] = "tpe"
+    n_startup: Annotated[int, Field(ge=1, le=10_000)] = 10
+    population: Annotated[int, Field(ge=2, le=10_000)] = 20
+
+
+class Halving(Document):
+    """Asynchronous successive halving (arXiv 1810.05934): the best 1/eta of a rung go on to the next."""
+
+    eta: Annotated[int, Field(ge=2, le=16)] = 3
+
+
+class Budget(Document):
+    """How much may be spent. `trials` counts distinct architectures that were trained, references not included."""
+
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    max_parallel: Annotated[int, Field(ge=1, le=4096)] | None = None
+    max_run_seconds: Annotated[float, Field(gt=0, le=604_800)] = 3600.0
+    max_consecutive_failures: Annotated[int, Field(ge=1, le=10_000)] = 10
+
+
+class StudySpec(Document):
+    """Everything a study is: submitted once, never changed."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    space: Space
+    protocol: Protocol = Protocol()
+    objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
+    constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
+    sampler: Sampler = Sampler()
+    halving: Halving | None = Halving()
+    references: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+    budget: Budget = Budget()
+    cost_at: CostAt = CostAt()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if name != name.strip() or any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in name):
+            raise ValueError("use printable characters, with no space at either end")
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.objectives)) != len(self.objectives):
+            raise ValueError(f"objectives repeat: {', '.join(self.objectives)}")
+        if "score" not in self.objectives:
+            raise ValueError("objectives must include 'score'; the other metrics are known without training")
+        unknown = [name for name in self.references if name not in ZOO]
+        if unknown:
+            raise ValueError(f"references: no zoo entry {unknown[0]!r}; there are {', '.join(sorted(ZOO))}")
+        if len(set(self.references)) != len(self.references):
+            raise ValueError(f"references repeat: {', '.join(self.references)}")
+        if self.space.input.vocab_size < self.protocol.vocab_size:
+            raise ValueError(
+                f"space.input.vocab_size {self.space.input.vocab_size} is below the tasks' {self.protocol.vocab_size}"
+            )
+        return self

@@ -1,0 +1,15 @@
+"""The catalogue of tasks: one line here, one file beside it, one generator in `workers/tasks/`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nas.tasks.bytes_lm import BytesLM
+from nas.tasks.mqar import MQAR
+from nas.tasks.task import Task
+
+AnyTask = Annotated[MQAR | BytesLM, Field(discriminator="name")]
+
+CATALOGUE: dict[str, type[Task]] = {"mqar": MQAR, "bytes_lm": BytesLM}
+
+__all__ = ["CATALOGUE", "MQAR", "AnyTask", "BytesLM", "Task"]

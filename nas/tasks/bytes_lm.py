@@ -1,0 +1,35 @@
+"""Byte-level language modelling on real text: the standard library's own sources, or files a user brings."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from nas.tasks.task import Task
+
+
+class BytesLM(Task):
+    """Bits per byte on held-out documents.
+
+    corpus "python-stdlib" is the Python standard library's source files, which every machine has; anything else is a file or
+    folder below the data root, as a relative path.
+    """
+
+    title: ClassVar[str] = "Byte-level language modelling"
+    source: ClassVar[str] = "text of this machine or of the user"
+    metric: ClassVar[str] = "bits_per_byte"
+    higher_is_better: ClassVar[bool] = False
+
+    name: Literal["bytes_lm"] = "bytes_lm"
+    vocab_size: Literal[256] = 256
+    corpus: Annotated[str, Field(min_length=1, max_length=1024)] = "python-stdlib"
+    sequence_length: Annotated[int, Field(ge=8, le=65_536)] = 128
+    n_validation: Annotated[int, Field(ge=16, le=100_000)] = 128
+    n_test: Annotated[int, Field(ge=16, le=100_000)] = 256
+
+    def chance(self) -> float:
+        """Eight bits: every byte equally likely."""
+        return 8.0
+
+    def score(self, value: float) -> float:
+        """1 at zero bits, 0 at eight bits a byte or worse."""
+        return max(0.0, 1 - value / 8)

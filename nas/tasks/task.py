@@ -1,0 +1,28 @@
+"""What every task document is: a data generator's settings and a metric, without the generator.
+
+The generator is `workers/tasks/NAME.py`: a pure function of these settings and a seed.
+"""
+
+from typing import ClassVar
+
+from search_spaces.document import Document
+
+
+class Task(Document):
+    """Base of all tasks. Subclasses add `name: Literal[...] = ...`, `sequence_length` and their knobs."""
+
+    title: ClassVar[str]
+    source: ClassVar[str]
+    metric: ClassVar[str]
+    higher_is_better: ClassVar[bool]
+
+    sequence_length: int
+    vocab_size: int
+
+    def chance(self) -> float:
+        """The metric's value for a predictor that has learnt nothing."""
+        raise NotImplementedError
+
+    def score(self, value: float) -> float:
+        """The metric on a scale where 1 is perfect, 0 is worthless and higher is better."""
+        raise NotImplementedError
