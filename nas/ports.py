@@ -57,7 +57,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What a driver reads once, when it claims: every trial in order of number, the runs still marked running, the last batch."""
+    """What a driver reads once, when it claims: trials in order of number, runs still marked running, the last batch."""
 
     trials: tuple[Trial, ...] = ()
     running: tuple[RunKey, ...] = ()
