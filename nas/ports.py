@@ -1,12 +1,13 @@
 """What the driver needs of the outside world: a store, an executor, a clock. Nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nas.run import Finished, Run, RunKey, RunState
 from nas.study import StudySpec, StudyState, Wish
-from nas.trial import Trial
+from nas.trial import Params, Trial, TrialState
+from search_spaces.primitives import Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,15 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A trial whose state changed and nothing else did (`reason` replaces the row's)."""
+
+    number: int
+    state: TrialState
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened to a study, as watchers see it."""
 
@@ -43,11 +53,13 @@ class Batch:
     """All that one step of the driver changes, in one transaction, applied once however often it is written.
 
     sequence: rises by one from batch to batch of a claim's study; a batch whose sequence the study already has is skipped.
-    trials: whole rows, inserted or replaced. pareto: trials whose flag changed and nothing else did.
+    trials: whole rows, inserted or replaced. pareto: trials whose flag changed and nothing else did. A trial is in at most
+    one of `trials` and `moves`; flags apply after both.
     """
 
     sequence: int
     trials: tuple[Trial, ...] = ()
+    moves: tuple[Move, ...] = ()
     pareto: tuple[tuple[int, bool], ...] = ()
     runs: tuple[RunRecord, ...] = ()
     study_state: StudyState | None = None
@@ -56,13 +68,32 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a driver must know of a trial to go on with it: no architecture and no result, so that 100,000 fit in memory.
+
+    digest: the architecture's. scores: one per rung it has passed, lowest first. folder: its newest result's.
+    attempts: the highest attempt so far at the rung after those; failures: how many of them failed (lost ones did not).
+    """
+
+    number: int
+    state: TrialState
+    params: Params
+    digest: str
+    cost: Cost
+    reference: str | None = None
+    twin: int | None = None
+    scores: tuple[float, ...] = ()
+    folder: str | None = None
+    attempts: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What a driver reads once, when it claims: trials in order of number, runs still marked running, the last batch."""
 
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[Standing, ...] = ()
     running: tuple[RunKey, ...] = ()
-    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
-    """The highest attempt so far of each (trial number, rung)."""
     last_sequence: int = 0
 
 
