@@ -59,7 +59,7 @@ def _banded(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int) -> Tens
 
 def _blocks(x_BTHD: Tensor, window: int) -> Tensor:
     """[B, T, H, D] to [B, N, W, H, D], the last block filled with zeros."""
-    return F.pad(x_BTHD, (0, 0, 0, 0, 0, -x_BTHD.shape[1] % window)).unflatten(1, (-1, window))
+    return torch.unflatten(F.pad(x_BTHD, (0, 0, 0, 0, 0, -x_BTHD.shape[1] % window)), 1, (-1, window))
 
 
 def _with_previous_block(x_BNWHD: Tensor) -> Tensor:
@@ -79,6 +79,6 @@ def _band(n_blocks: int, window: int, device: torch.device) -> Tensor:
 
 def attend_one(q_BHD: Tensor, k_BGLD: Tensor, v_BGLD: Tensor) -> Tensor:
     """One query per sequence over the L keys that decoding kept: [B, H, D]."""
-    q_BGRD = q_BHD.unflatten(1, (k_BGLD.shape[1], -1))
-    weights_BGRL = (q_BGRD @ k_BGLD.mT * q_BHD.shape[-1] ** -0.5).softmax(dim=-1)
-    return (weights_BGRL @ v_BGLD).flatten(1, 2)
+    q_BGRD = torch.unflatten(q_BHD, 1, (k_BGLD.shape[1], -1))
+    scores_BGRL = q_BGRD @ k_BGLD.mT * q_BHD.shape[-1] ** -0.5
+    return (scores_BGRL.softmax(dim=-1) @ v_BGLD).flatten(1, 2)

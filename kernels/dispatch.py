@@ -17,7 +17,7 @@ _forced: ContextVar[str | None] = ContextVar("forced kernel form", default=None)
 
 def choose(forms: Mapping[str, Callable[P, R]]) -> Callable[P, R]:
     """The forced form, or else the last of `forms`. Raises ValueError when the forced form does not exist."""
-    name = _forced.get() or next(reversed(forms))
+    name = _forced.get() or list(forms)[-1]
     if name not in forms:
         raise ValueError(f"this kernel has no form {name!r}; force one of {', '.join(forms)}")
     return forms[name]

@@ -117,12 +117,12 @@ def recurrence_chunked(
         O = (q P) H + (D * q k^T) W        H' = P_C H + (k D_C)^T W
         W = V, or with beta the solution of (I + beta tril(D * k k^T, -1)) W = beta (V - (k P) H)
     """
-    (B, T, H, V), (G, K) = v_BTHV.shape, q_BTGK.shape[2:]
+    (B, T, H, V), G = v_BTHV.shape, q_BTGK.shape[2]
     vector_decay = log_decay.dim() == 4
     C = min(VECTOR_CHUNK if vector_decay else SCALAR_CHUNK, 1 << (T - 1).bit_length())
     q, k, v = _chunks(q_BTGK, C, G), _chunks(k_BTGK, C, G), _chunks(v_BTHV, C, G)
     decay = _vector_decay(_chunks(log_decay, C, G)) if vector_decay else _scalar_decay(_chunks(log_decay[..., None], C, G))
-    state = state_BHKV.unflatten(1, (G, H // G))
+    state = torch.unflatten(state_BHKV, 1, (G, H // G))
     q_start, k_start, k_end = q * decay.from_start, k * decay.from_start, k * decay.to_end
     if beta_BTH is None:
         states, state = _add_states(k_end.mT @ v, decay.whole, state)
@@ -138,7 +138,8 @@ def recurrence_chunked(
 def _chunks(x_BTHX: Tensor, chunk: int, n_groups: int) -> Tensor:
     """[B, T, H, X] to [B, N, G, R, C, X]; the last chunk is filled with zeros, which leave a state as it is."""
     padded = F.pad(x_BTHX, (0, 0, 0, 0, 0, -x_BTHX.shape[1] % chunk))
-    return padded.unflatten(2, (n_groups, -1)).unflatten(1, (-1, chunk)).permute(0, 1, 3, 4, 2, 5)
+    grouped = torch.unflatten(torch.unflatten(padded, 2, (n_groups, -1)), 1, (-1, chunk))
+    return grouped.permute(0, 1, 3, 4, 2, 5)
 
 
 class _Decay(NamedTuple):
@@ -179,8 +180,8 @@ def _vector_decay(log_decay: Tensor) -> _Decay:
     from_start, to_end = log_decay, torch.zeros_like(log_decay)
     halves: list[tuple[Tensor, Tensor]] = []
     for size in _doublings(log_decay.shape[-2]):
-        first, second = from_start.unflatten(-2, (-1, 2, size)).unbind(-3)
-        first_end, second_end = to_end.unflatten(-2, (-1, 2, size)).unbind(-3)
+        first, second = torch.unflatten(from_start, -2, (-1, 2, size)).unbind(-3)
+        first_end, second_end = torch.unflatten(to_end, -2, (-1, 2, size)).unbind(-3)
         halves.append((second.exp(), first_end.exp()))
         from_start = torch.cat([first, second + first[..., -1:, :]], dim=-2).flatten(-3, -2)
         to_end = torch.cat([first_end + second[..., -1:, :], second_end], dim=-2).flatten(-3, -2)
@@ -192,9 +193,9 @@ def _scores_by_halves(x: Tensor, y: Tensor, halves: list[tuple[Tensor, Tensor]])
     """The lower triangle of sum_K x_i D_ij y_j: blocks on the diagonal grow from 1 x 1 to C x C."""
     blocks = (x * y).sum(-1)[..., None, None]
     for size, (from_middle, to_middle) in zip(_doublings(x.shape[-2]), halves, strict=True):
-        x_second = x.unflatten(-2, (-1, 2, size))[..., 1, :, :] * from_middle
-        y_first = y.unflatten(-2, (-1, 2, size))[..., 0, :, :] * to_middle
-        above, below = blocks.unflatten(-3, (-1, 2)).unbind(-3)
+        x_second = torch.unflatten(x, -2, (-1, 2, size))[..., 1, :, :] * from_middle
+        y_first = torch.unflatten(y, -2, (-1, 2, size))[..., 0, :, :] * to_middle
+        above, below = torch.unflatten(blocks, -3, (-1, 2)).unbind(-3)
         blocks = torch.cat([F.pad(above, (0, size)), torch.cat([x_second @ y_first.mT, below], dim=-1)], dim=-2)
     return blocks[..., 0, :, :]
 

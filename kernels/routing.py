@@ -69,8 +69,8 @@ def experts_blocked(x_ND: Tensor, weights_NK: Tensor, experts_NK: Tensor, w_in_E
     x_MD = x_ND[:, None].expand(-1, K, -1).flatten(0, 1)
     x_blocks = x_MD.new_zeros(len(expert_of_block) * rows, x_MD.shape[-1]).index_copy(0, slots_M, x_MD)
     w_in, w_out = _rows_of(w_in_EDF, expert_of_block), _rows_of(w_out_EFD, expert_of_block)
-    out_blocks = _swiglu(x_blocks.unflatten(0, (-1, rows)), w_in, w_out).flatten(0, 1)
-    return (out_blocks.index_select(0, slots_M).unflatten(0, (N, K)) * weights_NK[..., None]).sum(1)
+    out_blocks = _swiglu(torch.unflatten(x_blocks, 0, (-1, rows)), w_in, w_out).flatten(0, 1)
+    return (torch.unflatten(out_blocks.index_select(0, slots_M), 0, (N, K)) * weights_NK[..., None]).sum(1)
 
 
 def block_rows(n_choices: int, n_experts: int) -> int:
@@ -96,7 +96,7 @@ def _block_layout(experts_M: Tensor, n_experts: int, rows: int) -> tuple[Tensor,
 
 def _rows_of(weight_EXY: Tensor, index: Tensor) -> Tensor:
     """weight[index]; as an embedding, whose gradient is summed in a fixed order on every device."""
-    return F.embedding(index, weight_EXY.flatten(1)).unflatten(1, weight_EXY.shape[1:])
+    return torch.unflatten(F.embedding(index, weight_EXY.flatten(1)), 1, weight_EXY.shape[1:])
 
 
 def _swiglu(x: Tensor, w_in: Tensor, w_out: Tensor) -> Tensor:
