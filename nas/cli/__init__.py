@@ -1,0 +1,50 @@
+"""The command line: `nas COMMAND`. Data goes to stdout, talk to stderr, `--json` prints one JSON object per line.
+
+Each command's module is imported only when that command runs, so that `nas --help` and completion are immediate.
+"""
+
+import sys
+
+import typer
+from typer.core import TyperGroup
+
+from nas.cli.failures import EXIT_CODES, exit_code_of
+from nas.cli.lazy import LazyCommand
+
+SERVICE, STUDY, RESULT = "Service", "Studies", "Results"
+
+COMMANDS = (
+    LazyCommand("demo", "nas.cli.demo:demo", "Run the example study from start to a verified winner.", SERVICE),
+    LazyCommand("up", "nas.cli.up:up", "Start the whole service on this machine and keep it running.", SERVICE),
+    LazyCommand("doctor", "nas.cli.doctor:doctor", "Check this machine and the service; each finding names its cure.", SERVICE),
+    LazyCommand("key", "nas.cli.keys:app", "Create, list and revoke API keys.", SERVICE),
+    LazyCommand("check", "nas.cli.studies:check", "Validate and price a study without creating it.", STUDY),
+    LazyCommand("submit", "nas.cli.studies:submit", "Create a study from its JSON document.", STUDY),
+    LazyCommand("list", "nas.cli.studies:list_studies", "List your studies.", STUDY),
+    LazyCommand("show", "nas.cli.studies:show", "Show where a study stands.", STUDY),
+    LazyCommand("watch", "nas.cli.watch:watch", "Follow a study until it ends.", STUDY),
+    LazyCommand("pause", "nas.cli.studies:pause", "Start no new runs; those in flight go on.", STUDY),
+    LazyCommand("resume", "nas.cli.studies:resume", "Go on with a paused study.", STUDY),
+    LazyCommand("stop", "nas.cli.studies:stop", "End a study; what was measured stays.", STUDY),
+    LazyCommand("top", "nas.cli.results:top", "Print the leaderboard.", RESULT),
+    LazyCommand("trial", "nas.cli.results:trial", "Show one trial of a study.", RESULT),
+    LazyCommand("export", "nas.cli.bundles:export", "Take a trial home as a bundle that rebuilds and runs.", RESULT),
+    LazyCommand("verify", "nas.cli.bundles:verify", "Rebuild a bundle and reproduce its recorded numbers.", RESULT),
+)
+
+EPILOGUE = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
+
+root = typer.Typer(name="nas", help="Neural architecture search for hybrid sequence models.", epilog=EPILOGUE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(_installed_version())
+        raise typer.Exit
+
+
+@root.callback(no_args_is_help=True)
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
+) -> None:
+    """Neural architecture search for hybrid sequence models."""

@@ -1,0 +1,55 @@
+"""Where words go: data to stdout, talk to stderr. Text from elsewhere cannot steer the terminal."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def plain(value: object) -> str:
+    """One line of text without control characters: escape sequences in a study's name stay harmless."""
+    return "".join(char if unicodedata.category(char)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for char in str(value))
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line of stdout, sent at once."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def say(message: str) -> None:
+    """Talk to the person: stderr, no markup."""
+    stderr.print(Text("\n".join(plain(line) for line in message.split("\n"))))
+
+
+def print_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]], title: str | None = None) -> None:
+    """A table on stdout; `columns` maps each heading to `left` or `right`."""
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for heading, side in columns.items():
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 10_000).print(table)
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Names and values below each other on stdout."""
+    width = max((len(name) for name in fields), default=0)
+    for name, value in fields.items():
+        stdout.print(Text(f"{name:<{width}}  {plain(value)}"))
+
+
+def short_number(value: float) -> str:
+    """Three digits and a letter: 1234567 is `1.23M`."""
+    for unit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:.3g}{letter}"
+    return f"{value:.3g}"

@@ -1,0 +1,76 @@
+"""The README of a bundle: what it is, how to load it, how to check it, how to repeat it."""
+
+from nas.run import Result
+from nas.study import StudySpec
+from nas.trial import Trial
+
+_TEXT = """\
+# {title}
+
+{summary}
+
+Trial {number} of the study "{study}", measured to {steps} optimiser steps with {replicas} seed(s).
+Score {score:.4f} (95 % interval {low:.4f} to {high:.4f}, over {interval}).
+
+| task | learning rate | {metric_heading} |
+|---|---|---|
+{tasks}
+
+| cost | |
+|---|---|
+| parameters | {cost.params:,} |
+| parameters one token uses | {cost.active_params:,} |
+| forward FLOPs per token | {cost.flops_per_token:,} |
+| decode state per sequence | {cost.state_bytes:,} bytes |
+
+## Check it
+    nas verify .
+
+rebuilds the model from `architecture.json`, loads the weights, and compares logits and scores with what was recorded.
+
+## Load it
+    from pathlib import Path
+    from safetensors.torch import load_file
+    from search_spaces.architecture import Architecture
+    from workers.model import build
+
+    model = build(Architecture.from_json(Path("architecture.json").read_text()))
+    model.load_state_dict(load_file("{weights}"))
+
+## Repeat it
+    python -m workers.evaluate run.json
+
+trains it again from nothing, with the same data, seeds and learning rates.
+
+## What is here
+* `architecture.json`: the model, complete. `result.json`: every number measured, the learning-rate grid and curves included.
+* `run.json`: the evaluation as a document. `provenance.json`: study, digests, seeds, versions, hardware.
+* `weights/`: the trained weights, one file per task. `parity/`: inputs with the logits they must give.
+* `manifest.json`: the SHA-256 of every file.
+"""
+
+
+def readme(spec: StudySpec, trial: Trial, result: Result) -> str:
+    """The text, in Markdown."""
+    rung = spec.protocol.rungs[trial.rung or 0]
+    weights = next((artifact.path for artifact in result.artifacts if artifact.path.startswith("weights/")), "weights/…")
+    return _TEXT.format(
+        title=trial.reference or f"Architecture {trial.architecture.digest[:12]}",
+        summary=trial.summary,
+        number=trial.number,
+        study=spec.name,
+        steps=rung.steps,
+        replicas=rung.replicas,
+        score=result.score,
+        low=result.score_low,
+        high=result.score_high,
+        interval="fresh seeds" if result.interval == "replicas" else "draws of the test set",
+        metric_heading="test metric",
+        tasks="\n".join(_task_row(task.task, task.learning_rate, task.metric, task.values) for task in result.tasks),
+        cost=trial.cost,
+        weights=weights,
+    )
+
+
+def _task_row(task: str, learning_rate: float, metric: str, values: tuple[float, ...]) -> str:
+    return f"| {task} | {learning_rate:g} | {metric} {sum(values) / len(values):.4f} |"
