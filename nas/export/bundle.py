@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from nas.errors import Conflict, NasError, NotFound
 from nas.export.readme import readme
 from nas.run import Artifact, Result, Run
-from nas.study import StudySpec
-from nas.trial import Trial
+from nas.store.views import StudyView, TrialView
 
 FORMAT = "nas-bundle/1"
 CHUNK_BYTES = 1 << 20
@@ -30,9 +29,8 @@ class Corrupt(NasError):
 class Source:
     """What a bundle is made from: the study, the trial with its result, and the run that repeats it from nothing."""
 
-    study_id: str
-    spec: StudySpec
-    trial: Trial
+    study: StudyView
+    trial: TrialView
     run: Run
     created: datetime
     workspace: Path
@@ -60,9 +58,10 @@ def entries(source: Source) -> tuple[Entry, ...]:
     """Every file but the manifest. Raises `Conflict` when the trial has no result, `NotFound` when a stored file is gone."""
     result = source.trial.result
     if result is None:
-        raise Conflict(f"trial {source.trial.number} is {source.trial.state} and has no result to export")
+        row = source.trial.row
+        raise Conflict(f"trial {row.number} is {row.state} and has no result to export")
     documents = {
-        "README.md": readme(source.spec, source.trial, result),
+        "README.md": readme(source.study.spec, source.trial, result),
         "architecture.json": source.trial.architecture.to_json(),
         "result.json": result.to_json(),
         "run.json": source.run.to_json(),
@@ -92,14 +91,14 @@ def stream_zip(source: Source) -> Iterator[bytes]:
 
 def provenance(source: Source, result: Result) -> dict[str, object]:
     """Where the numbers come from: the identities of everything that decided them."""
-    spec, trial, measurement = source.spec, source.trial, result.measurement
+    study, spec, row, measurement = source.study.row, source.study.spec, source.trial.row, result.measurement
     return {
         "format": FORMAT,
         "created": source.created.isoformat(),
-        "study": {"id": source.study_id, "name": spec.name, "spec_digest": spec.digest, "seed": spec.seed},
-        "trial": {"number": trial.number, "rung": trial.rung, "params": trial.params, "reference": trial.reference},
+        "study": {"id": study.id, "name": spec.name, "spec_digest": spec.digest, "seed": spec.seed},
+        "trial": {"number": row.number, "rung": row.rung, "params": source.trial.params, "reference": row.reference},
         "digests": {
-            "architecture": trial.architecture.digest,
+            "architecture": row.architecture_digest,
             "space": spec.space.digest,
             "protocol": spec.protocol.digest,
         },

@@ -1,8 +1,8 @@
 """The README of a bundle: what it is, how to load it, how to check it, how to repeat it."""
 
 from nas.run import Result
+from nas.store.views import TrialView
 from nas.study import StudySpec
-from nas.trial import Trial
 
 _TEXT = """\
 # {title}
@@ -12,7 +12,7 @@ _TEXT = """\
 Trial {number} of the study "{study}", measured to {steps} optimiser steps with {replicas} seed(s).
 Score {score:.4f} (95 % interval {low:.4f} to {high:.4f}, over {interval}).
 
-| task | learning rate | {metric_heading} |
+| task | learning rate | test metric |
 |---|---|---|
 {tasks}
 
@@ -50,14 +50,15 @@ trains it again from nothing, with the same data, seeds and learning rates.
 """
 
 
-def readme(spec: StudySpec, trial: Trial, result: Result) -> str:
+def readme(spec: StudySpec, trial: TrialView, result: Result) -> str:
     """The text, in Markdown."""
-    rung = spec.protocol.rungs[trial.rung or 0]
+    row = trial.row
+    rung = spec.protocol.rungs[row.rung or 0]
     weights = next((artifact.path for artifact in result.artifacts if artifact.path.startswith("weights/")), "weights/…")
     return _TEXT.format(
-        title=trial.reference or f"Architecture {trial.architecture.digest[:12]}",
-        summary=trial.summary,
-        number=trial.number,
+        title=row.reference or f"Architecture {row.architecture_digest[:12]}",
+        summary=row.summary,
+        number=row.number,
         study=spec.name,
         steps=rung.steps,
         replicas=rung.replicas,
@@ -65,9 +66,8 @@ def readme(spec: StudySpec, trial: Trial, result: Result) -> str:
         low=result.score_low,
         high=result.score_high,
         interval="fresh seeds" if result.interval == "replicas" else "draws of the test set",
-        metric_heading="test metric",
         tasks="\n".join(_task_row(task.task, task.learning_rate, task.metric, task.values) for task in result.tasks),
-        cost=trial.cost,
+        cost=row.cost,
         weights=weights,
     )
 
