@@ -54,7 +54,8 @@ class Batch:
 
     sequence: rises by one from batch to batch of a claim's study; a batch whose sequence the study already has is skipped.
     trials: whole rows, inserted or replaced. pareto: trials whose flag changed and nothing else did. A trial is in at most
-    one of `trials` and `moves`; flags apply after both.
+    one of `trials` and `moves`; flags apply after both. wish: replaces the user's where that is still RUN, so that a study
+    which its driver pauses stays paused until somebody resumes it.
     """
 
     sequence: int
@@ -64,6 +65,7 @@ class Batch:
     runs: tuple[RunRecord, ...] = ()
     study_state: StudyState | None = None
     reason: str | None = None
+    wish: Wish | None = None
     events: tuple[Event, ...] = ()
 
 
