@@ -54,8 +54,7 @@ def _canonical(value: Any) -> JsonValue:
             name: _canonical(getattr(value, name))
             for name, field in fields.items()
             if field.is_required()
-            or get_origin(field.annotation) is Literal
-            and name in ("kind", "name")
+            or (get_origin(field.annotation) is Literal and name in ("kind", "name"))
             or getattr(value, name) != field.get_default(call_default_factory=True, validated_data={})
         }
     if isinstance(value, tuple | list):

@@ -1,0 +1,161 @@
+"""Whether every assignment of a space can be built, in closed form: no assignment is enumerated.
+
+Each rule is a divisibility or monotone in every gene, so the greatest common divisor or the extremes of the allowed
+values decide. The rules ask that every allowed value fits every other, whether or not the two can meet.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from math import gcd
+
+from search_spaces.allowed import Allowed, Values
+from search_spaces.architecture import MAX_UNROLLED_LAYERS
+from search_spaces.decoding import ffn_width
+from search_spaces.genes import layer_list, listed
+from search_spaces.primitives import Problem
+
+MAX_HEAD_DIM = 512
+MAX_HIDDEN = 262_144
+MAX_EXPERTS, MAX_ACTIVE_EXPERTS = 4096, 64
+
+
+def impossible(allowed: Allowed, possible: frozenset[str]) -> Iterator[Problem]:
+    """What keeps some assignment from being built.
+
+    `allowed` has the values of every gene of the catalogue, `possible` every fact that some assignment makes true.
+    """
+    rules: dict[str, Callable[[Allowed], Iterator[Problem]]] = {
+        "attention": _attention_rules,
+        "explicit": _explicit_rules,
+        "recurrence": _recurrence_rules,
+        "channel": _channel_rules,
+        "moe": _expert_rules,
+        "fine": _fine_rules,
+        "shared": _shared_rules,
+        "loops": _loop_rules,
+    }
+    yield from chain.from_iterable(rule(allowed) for fact, rule in rules.items() if fact in possible)
+    yield from _layer_rules(allowed)
+
+
+def _attention_rules(allowed: Allowed) -> Iterator[Problem]:
+    common, heads = _divisor(allowed["d_model"]), allowed["n_heads"]
+    even = True in allowed["rope"]
+    unit = 2 if even else 1
+    wrong = [head for head in heads if common % (unit * int(head))]
+    if wrong:
+        why = "an even width, which rope needs," if even else "a whole width"
+        rule = f"gives heads of {why} at every allowed d_model"
+        yield Problem("n_heads", f"{listed(wrong)}: no such count {rule}; allowed: {_divisors(common // unit)}")
+    yield from _head_width(allowed, "n_heads", 1)
+    shared = _divisor(heads)
+    wrong = [kv for kv in allowed["n_kv_heads"] if kv != "all" and shared % int(kv)]
+    if wrong:
+        reason = f'{listed(wrong)} must divide every allowed n_heads; allowed: "all", {_divisors(shared)}'
+        yield Problem("n_kv_heads", reason)
+
+
+def _recurrence_rules(allowed: Allowed) -> Iterator[Problem]:
+    common = _divisor(allowed["d_model"]) * _divisor(allowed["expand"])
+    wrong = [heads for heads in allowed["linear_heads"] if common % int(heads)]
+    if wrong:
+        reason = f"{listed(wrong)} must divide every allowed expand * d_model; allowed: {_divisors(common)}"
+        yield Problem("linear_heads", reason)
+    yield from _head_width(allowed, "linear_heads", _most(allowed["expand"]))
+    odd = [size for size in allowed["state_size"] if int(size) % 2]
+    if odd and "retnet" in mixer_names(allowed):
+        yield Problem("state_size", f"{listed(odd)} must be even, because retnet's rotary positions turn pairs")
+
+
+def _head_width(allowed: Allowed, heads: str, expand: int) -> Iterator[Problem]:
+    """Heads are at least 1 (attention: 2) and at most `MAX_HEAD_DIM` wide."""
+    widest = expand * _most(allowed["d_model"])
+    if widest > MAX_HEAD_DIM * _least(allowed[heads]):
+        reason = f"{_least(allowed[heads])} heads over a width of {widest} are wider than {MAX_HEAD_DIM} each"
+        yield Problem(heads, f"{reason}; use at least {-(-widest // MAX_HEAD_DIM)}")
+    if heads == "n_heads" and _least(allowed["d_model"]) < 2 * _most(allowed[heads]):
+        reason = f"{_most(allowed[heads])} heads over a width of {_least(allowed['d_model'])} are narrower than 2 each"
+        yield Problem(heads, f"{reason}; use at most {_least(allowed['d_model']) // 2}")
+
+
+def _explicit_rules(allowed: Allowed) -> Iterator[Problem]:
+    depth = _least(allowed["depth"])
+    wrong = [layers for layers in allowed["attention_layers"] if max(layer_list(layers), default=0) >= depth]
+    if wrong:
+        yield Problem("attention_layers", f"{listed(wrong)}: positions must be below the least depth, {depth}")
+
+
+def _channel_rules(allowed: Allowed) -> Iterator[Problem]:
+    d_model = _most(allowed["d_model"])
+    if ffn_width(d_model, float(allowed["ffn_ratio"][-1])) > MAX_HIDDEN:
+        reason = f"{allowed['ffn_ratio'][-1]} times d_model {d_model} is above {MAX_HIDDEN}"
+        yield Problem("ffn_ratio", f"{reason}; use at most {MAX_HIDDEN // d_model}")
+
+
+def _expert_rules(allowed: Allowed) -> Iterator[Problem]:
+    if _most(allowed["top_k"]) > _least(allowed["n_experts"]):
+        yield Problem("top_k", f"{_most(allowed['top_k'])} is above the least n_experts, {_least(allowed['n_experts'])}")
+    if "moe_period" in allowed and _most(allowed["moe_period"]) > _least(allowed["depth"]):
+        reason = f"{_most(allowed['moe_period'])} is above the least depth, {_least(allowed['depth'])}"
+        yield Problem("moe_period", f"{reason}: no layer would be moe")
+
+
+def _fine_rules(allowed: Allowed) -> Iterator[Problem]:
+    parts = _most(allowed["granularity"])
+    for gene, limit in (("n_experts", MAX_EXPERTS), ("top_k", MAX_ACTIVE_EXPERTS)):
+        most = _most(allowed[gene])
+        if most * parts > limit:
+            reason = f"splits {gene} {most} into {most * parts}; at most {limit}"
+            yield Problem("granularity", f"{parts} {reason}, so use at most {limit // most}")
+
+
+def _shared_rules(allowed: Allowed) -> Iterator[Problem]:
+    parts = _least(allowed["granularity"])
+    room = min(_least(allowed["top_k"]) * parts - 1, _least(allowed["n_experts"]) * parts - 2)
+    if _most(allowed["n_shared"]) > room:
+        reason = f"leaves no routed expert at the least top_k * granularity, {_least(allowed['top_k']) * parts}"
+        yield Problem("n_shared", f"{_most(allowed['n_shared'])} {reason}; use at most {max(room, 0)}")
+
+
+def _loop_rules(allowed: Allowed) -> Iterator[Problem]:
+    ends, depth = _most(allowed["n_prelude"]) + _most(allowed["n_coda"]), _least(allowed["depth"])
+    if ends >= depth:
+        yield Problem("n_prelude", f"n_prelude + n_coda is up to {ends}; at the least depth {depth} no core is left")
+    fixed = _least(allowed["n_prelude"]) + _least(allowed["n_coda"])
+    unrolled = fixed + (_most(allowed["depth"]) - fixed) * _most(allowed["n_loops"])
+    if unrolled > MAX_UNROLLED_LAYERS:
+        yield Problem("n_loops", f"up to {unrolled} layers would run; at most {MAX_UNROLLED_LAYERS}: lower it or depth")
+
+
+def _layer_rules(allowed: Allowed) -> Iterator[Problem]:
+    """In micro mode a position may go without a mixer or without a channel part, not without both."""
+    for name, mixers in allowed.items():
+        channel = name.replace(".mixer", ".channel")
+        if name.endswith(".mixer") and "none" in mixers and "none" in allowed[channel]:
+            yield Problem(name, f'"none" leaves nothing in the layer where {channel} is "none" too; drop one of them')
+
+
+def mixer_names(allowed: Allowed) -> frozenset[str]:
+    """Linear mixers, and in micro mode attention too, that some layer may have."""
+    words = chain.from_iterable(values for name, values in allowed.items() if name.endswith("mixer"))
+    return frozenset(name for word in words for name in str(word).split("+"))
+
+
+def _least(values: Values) -> int:
+    """Allowed values are sorted."""
+    return int(values[0])
+
+
+def _most(values: Values) -> int:
+    return int(values[-1])
+
+
+def _divisor(values: Values) -> int:
+    """Greatest common divisor; a range's is that of its first value and its step."""
+    if isinstance(values, range):
+        return gcd(values.start, values.step if len(values) > 1 else 0)
+    return gcd(*(int(value) for value in values))
+
+
+def _divisors(number: int) -> str:
+    return listed([value for value in range(1, min(number, 256) + 1) if number % value == 0], 16)

@@ -1,0 +1,160 @@
+"""What a gene is: one named decision of a space, with its limits, its default and its condition.
+
+A gene is decided after the genes above it and is active iff all the facts it `needs` are known by then. Suggesting,
+sampling, membership, counting and validation are all the same walk down the list in `catalogue.py`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+Mode = Literal["macro", "micro"]
+GeneValue = bool | int | float | str
+
+CONDITIONS = {
+    "ratio": "placement is not explicit",
+    "explicit": "placement is explicit",
+    "attention": "some layer has attention",
+    "linear": "some layer has a linear mixer",
+    "recurrence": "some layer is a recurrence",
+    "conv": "some layer is mamba2 or gated_deltanet",
+    "short_conv": "some layer is short_conv",
+    "parallel": "some layer has parallel mixers",
+    "channel": "some layer has a channel part",
+    "moe": "some channel part is moe",
+    "fine": "routing is fine or fine_shared",
+    "shared": "routing is fine_shared",
+    "loops": "n_loops is above 1",
+}
+
+
+class Facts(NamedTuple):
+    """What genes need to know of those above them. `depth` is forgotten (0) once no gene below asks for it."""
+
+    known: frozenset[str] = frozenset()
+    depth: int = 0
+
+    def learning(self, facts: Iterable[str]) -> "Facts":
+        """The same and `facts`, each a key of `CONDITIONS`."""
+        return Facts(self.known.union(facts), self.depth)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Limits of a gene that is one of a few words, or true or false."""
+
+    words: tuple[str | bool, ...]
+
+    def parse(self, value: GeneValue) -> GeneValue:
+        """The value as the catalogue has it. Raises ValueError."""
+        for word in self.words:
+            if type(word) is type(value) and word == value:
+                return word
+        raise ValueError(f"{shown(value)} is not one of {self}")
+
+    def to_data(self) -> dict[str, object]:
+        """The limits as plain data."""
+        return {"type": "choice", "values": list(self.words)}
+
+    def __str__(self) -> str:
+        return ", ".join(shown(word) for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Limits of a numeric gene, both ends included; `words` are allowed beside the numbers."""
+
+    low: int | float
+    high: int | float
+    whole: bool = True
+    words: tuple[str, ...] = ()
+
+    def parse(self, value: GeneValue) -> GeneValue:
+        """The value, as a float where the gene is not whole. Raises ValueError."""
+        if isinstance(value, str) and value in self.words:
+            return value
+        fits = isinstance(value, int) if self.whole else isinstance(value, int | float)
+        if isinstance(value, bool | str) or not fits or not self.low <= value <= self.high:
+            raise ValueError(f"{shown(value)} is not {self}")
+        return value if self.whole else float(value)
+
+    def to_data(self) -> dict[str, object]:
+        """The limits as plain data."""
+        kind = "integer" if self.whole else "number"
+        return {"type": kind, "low": self.low, "high": self.high, "words": list(self.words)}
+
+    def __str__(self) -> str:
+        kind = "an integer" if self.whole else "a number"
+        return f"{kind} from {self.low} to {self.high}" + "".join(f", or {shown(word)}" for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerList:
+    """Limits of a gene that lists layer positions in one string: `"0,3"`; `""` lists none."""
+
+    n_layers: int
+
+    def parse(self, value: GeneValue) -> GeneValue:
+        """The value itself. Raises ValueError."""
+        if not isinstance(value, str) or not re.fullmatch(r"((0|[1-9]\d{0,3})(,(0|[1-9]\d{0,3}))*)?", value):
+            raise ValueError(f"{shown(value)} is not {self}")
+        positions = layer_list(value)
+        if any(low >= high for low, high in pairwise(positions)) or max(positions, default=0) >= self.n_layers:
+            raise ValueError(f"{shown(value)} is not {self}")
+        return value
+
+    def to_data(self) -> dict[str, object]:
+        """The limits as plain data."""
+        return {"type": "layers", "n_layers": self.n_layers}
+
+    def __str__(self) -> str:
+        return f'rising positions from 0 to {self.n_layers - 1} such as "0,3"; "" for none'
+
+
+Limits = OneOf | Number | LayerList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gene:
+    """One decision. `learn` tells the genes below what a value means for them; `layer` is a micro gene's position."""
+
+    name: str
+    title: str
+    limits: Limits
+    default: GeneValue
+    needs: tuple[str, ...] = ()
+    layer: int | None = None
+    learn: Callable[[Facts, GeneValue], Facts] | None = None
+
+    def active(self, facts: Facts) -> bool:
+        """Whether this decision has to be made, after the decisions that `facts` come from."""
+        return facts.known.issuperset(self.needs) and (self.layer is None or self.layer < facts.depth)
+
+    @property
+    def everywhere(self) -> str:
+        """The name that stands for this gene at every position: `layer*.mixer`; empty for other genes."""
+        return "" if self.layer is None else f"layer*.{self.name.partition('.')[2]}"
+
+    @property
+    def condition(self) -> str:
+        """When the gene is active, as text; empty for always."""
+        deep_enough = [] if self.layer is None else [f"depth is above {self.layer}"]
+        return " and ".join([*deep_enough, *(CONDITIONS[fact] for fact in self.needs)])
+
+
+def shown(value: object) -> str:
+    """A value as JSON writes it, cut short: it may come from a request."""
+    text = str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def listed(values: Sequence[GeneValue], most: int = 8) -> str:
+    """The first values, as JSON writes them."""
+    return ", ".join(shown(value) for value in values[:most]) + (", ..." if len(values) > most else "")
+
+
+def layer_list(value: GeneValue) -> tuple[int, ...]:
+    """Positions of an `attention_layers` value."""
+    return tuple(int(position) for position in str(value).split(",") if position)

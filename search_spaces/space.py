@@ -1,0 +1,214 @@
+"""A space: which architectures a study may propose, as a document that restricts the catalogue of genes.
+
+A valid space has no impossible member: every assignment of allowed values to active genes builds an architecture. A
+gene with one value is settled, so a member's `params` name only the genes that left a choice.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import cached_property, partial
+from random import Random
+from typing import Annotated, Protocol, Self
+
+from pydantic import Field, model_validator
+
+from search_spaces.allowed import Allowed, GeneValues, Values, allowed_values, parse_genes, refuse
+from search_spaces.architecture import Architecture, TokenInput
+from search_spaces.bounds import oversized, params_bound
+from search_spaces.cost import price
+from search_spaces.decoding import Assignment, decode
+from search_spaces.document import Document
+from search_spaces.feasibility import impossible
+from search_spaces.genes import Facts, Gene, GeneValue, Mode, listed, shown
+from search_spaces.primitives import Cost, CostContext, Problem
+
+Params = dict[str, GeneValue]
+Choose = Callable[[Gene, Values], GeneValue]
+
+
+class Suggester(Protocol):
+    """What a space asks of an Optuna trial."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """One of low, low + step, ..., high."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[GeneValue]) -> GeneValue | None:
+        """One of the choices."""
+
+
+class OutsideSpace(ValueError):
+    """Params that are no member's; `problems` say why."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.reason}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class CostRange:
+    """Least and most of each cost over sampled members, and a parameter count that no member exceeds."""
+
+    least: Cost
+    most: Cost
+    params_bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a space reaches: its number of assignments, the facts some of them make true, choices never made."""
+
+    size: int
+    possible: frozenset[str]
+    never_decided: tuple[Gene, ...]
+
+
+class Space(Document):
+    """Allowed values for genes of one mode's catalogue; a gene left out is settled at the catalogue's default.
+
+    In micro mode `layer*.mixer` and `layer*.channel` hold for every position that is not named itself.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:-]*$")]
+    mode: Mode = "macro"
+    input: TokenInput = TokenInput()
+    genes: Annotated[Mapping[str, GeneValues], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        """Bring the values into one form, then refuse a space that could propose an impossible architecture."""
+        object.__setattr__(self, "genes", parse_genes(self.mode, self.genes))
+        refuse(_never_decided(self._extent))
+        refuse(impossible(self._allowed, self._extent.possible))
+        refuse(oversized(self._allowed, self._extent.possible, self.input))
+        return self
+
+    @cached_property
+    def _catalogue(self) -> dict[Gene, Values]:
+        """Every gene in the order of decision, with its allowed values."""
+        return allowed_values(self.mode, self.genes)
+
+    @cached_property
+    def _allowed(self) -> Allowed:
+        return {gene.name: values for gene, values in self._catalogue.items()}
+
+    @cached_property
+    def _extent(self) -> Extent:
+        reached, never_decided = Counter({Facts(): 1}), []
+        for gene, values in self._catalogue.items():
+            if len(values) > 1 and not any(gene.active(facts) for facts in reached):
+                never_decided.append(gene)
+            reached = _advance(reached, gene, values)
+        possible = frozenset[str]().union(*(facts.known for facts in reached))
+        return Extent(size=reached.total(), possible=possible, never_decided=tuple(never_decided))
+
+    def size(self) -> int:
+        """Exact number of assignments. Some may be the same architecture: ratio 0 at any placement, for one."""
+        return self._extent.size
+
+    def params_bound(self) -> int:
+        """No member has more parameters."""
+        return params_bound(self._allowed, self._extent.possible, self.input)
+
+    def suggest(self, trial: Suggester) -> Params:
+        """Let an Optuna trial decide every gene that leaves a choice."""
+        return self._params(self._decide(partial(_suggest, trial)))
+
+    def sample(self, rng: Random) -> Params:
+        """Decide gene by gene, each value of an active gene equally likely."""
+        return self._params(self._decide(lambda _, values: rng.choice(values)))
+
+    def build(self, params: Params) -> Architecture:
+        """The member with these params. Raises `OutsideSpace` when there is none."""
+        return decode(self._assignment(params), self.mode, self.input)
+
+    def contains(self, params: Params) -> bool:
+        """Whether some assignment has exactly these params."""
+        return not self.problems(params)
+
+    def problems(self, params: Params) -> tuple[Problem, ...]:
+        """Why params are outside the space; empty when they are a member's."""
+        try:
+            self._assignment(params)
+        except OutsideSpace as outside:
+            return outside.problems
+        return ()
+
+    def cost_range(self, context: CostContext, n_samples: int, rng: Random) -> CostRange:
+        """Price `n_samples` (at least 1) random members."""
+        costs = [price(self.build(self.sample(rng)), context) for _ in range(n_samples)]
+        columns = list(zip(*(astuple(cost) for cost in costs), strict=True))
+        return CostRange(least=_cost(map(min, columns)), most=_cost(map(max, columns)), params_bound=self.params_bound())
+
+    def _decide(self, choose: Choose) -> Assignment:
+        """The one walk: a value for every active gene, settled or chosen."""
+        facts, assignment = Facts(), {}
+        for gene, values in self._catalogue.items():
+            if gene.active(facts):
+                value = values[0] if len(values) == 1 else choose(gene, values)
+                facts = gene.learn(facts, value) if gene.learn else facts
+                assignment[gene.name] = value
+        return assignment
+
+    def _params(self, assignment: Assignment) -> Params:
+        return {name: value for name, value in assignment.items() if len(self._allowed[name]) > 1}
+
+    def _assignment(self, params: Params) -> Assignment:
+        assignment = self._decide(partial(_read, params))
+        surplus = sorted(params.keys() - self._params(assignment).keys())
+        if surplus:
+            raise OutsideSpace(*(Problem(name, self._why_surplus(name)) for name in surplus[:8]))
+        return assignment
+
+    def _why_surplus(self, name: str) -> str:
+        if name not in self._allowed:
+            return "no such gene in this space; leave it out"
+        if len(self._allowed[name]) == 1:
+            return f"settled at {shown(self._allowed[name][0])} in this space; leave it out"
+        condition = next(gene.condition for gene in self._catalogue if gene.name == name)
+        return f"not active here, because it is not so that {condition}; leave it out"
+
+
+def _cost(columns: Iterator[int]) -> Cost:
+    params, active_params, flops_per_token, state_bytes = columns
+    return Cost(params=params, active_params=active_params, flops_per_token=flops_per_token, state_bytes=state_bytes)
+
+
+def _never_decided(extent: Extent) -> Iterator[Problem]:
+    """A choice that no assignment makes would look searched and not be."""
+    for gene in extent.never_decided:
+        yield Problem(gene.name, f"never decided: it is never so that {gene.condition}; leave it out")
+
+
+def _advance(reached: Counter[Facts], gene: Gene, values: Values) -> Counter[Facts]:
+    """How many assignments of the genes so far, and this one, lead to which facts."""
+    after: Counter[Facts] = Counter()
+    for facts, count in reached.items():
+        if not gene.active(facts):
+            after[facts] += count
+        elif gene.learn is None:
+            after[facts] += count * len(values)
+        else:
+            for value in values:
+                after[gene.learn(facts, value)] += count
+    return after
+
+
+def _suggest(trial: Suggester, gene: Gene, values: Values) -> GeneValue:
+    if isinstance(values, range):
+        return trial.suggest_int(gene.name, values.start, values[-1], step=values.step)
+    value = trial.suggest_categorical(gene.name, values)
+    return values[values.index(value)]
+
+
+def _read(params: Params, gene: Gene, values: Values) -> GeneValue:
+    """The value params give a gene. Raises `OutsideSpace`."""
+    if gene.name not in params:
+        raise OutsideSpace(Problem(gene.name, f"missing; allowed: {listed(values)}"))
+    try:
+        value = gene.limits.parse(params[gene.name])
+    except ValueError as error:
+        raise OutsideSpace(Problem(gene.name, str(error))) from error
+    if value not in values:
+        raise OutsideSpace(Problem(gene.name, f"{shown(value)} is not allowed here; allowed: {listed(values)}"))
+    return value
