@@ -2,8 +2,8 @@
 
     o_t = sum_j softmax_j(q_t^T k_j / sqrt(D)) v_j   over the keys with 0 <= t - j (< window)
 
-arXiv 1706.03762, 2305.13245, 2004.05150. Letters: B batch, T tokens, H heads, G key/value heads, D head size,
-N blocks of W tokens. Head h reads key/value head h // (H / G).
+arXiv 1706.03762, 2305.13245, 2004.05150. Letters: B batch, T queries, S keys, H heads, G key/value heads,
+D head size, N blocks of W tokens. Head h reads key/value head h // (H / G).
 """
 
 import torch
@@ -13,35 +13,46 @@ from torch import Tensor
 from kernels.dispatch import choose
 
 
-def attention(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int | None = None) -> Tensor:
-    """Attention outputs [B, T, H, D]. Raises ValueError for shapes that do not fit or a window below 1."""
+def attention(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None = None) -> Tensor:
+    """Attention outputs [B, T, H, D]; the queries belong to the last T of the S tokens that have keys and values.
+
+    Raises ValueError for shapes that do not fit or a window below 1.
+    """
     B, T, H, D = q_BTHD.shape
-    G = k_BTGD.shape[2]
-    if k_BTGD.shape != (B, T, G, D) or v_BTGD.shape != k_BTGD.shape or H % G:
-        raise ValueError(f"k {[*k_BTGD.shape]} and v {[*v_BTGD.shape]} must be [{B}, {T}, G, {D}], G dividing {H}")
+    S, G = k_BSGD.shape[1:3]
+    if k_BSGD.shape != (B, S, G, D) or v_BSGD.shape != k_BSGD.shape or H % G or S < T:
+        raise ValueError(
+            f"k {[*k_BSGD.shape]} and v {[*v_BSGD.shape]} must be [{B}, S, G, {D}], S at least {T} and G dividing {H}"
+        )
     if window is not None and window < 1:
         raise ValueError(f"window {window} must be at least 1")
     form = choose({"reference": attention_reference, "fused": attention_fused})
-    return form(q_BTHD, k_BTGD, v_BTGD, window)
+    return form(q_BTHD, k_BSGD, v_BSGD, window)
 
 
-def attention_reference(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int | None) -> Tensor:
+def attention_reference(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None) -> Tensor:
     """The definition, with the whole score matrix."""
-    T, H, D = q_BTHD.shape[1:]
-    k_BTHD, v_BTHD = (x.repeat_interleave(H // x.shape[2], dim=2) for x in (k_BTGD, v_BTGD))
-    token_T = torch.arange(T, device=q_BTHD.device)
-    distance_TT = token_T[:, None] - token_T
-    visible_TT = (distance_TT >= 0) & (distance_TT < (window or T))
-    scores_BHTT = torch.einsum("bihd,bjhd->bhij", q_BTHD, k_BTHD) * D**-0.5
-    weights_BHTT = scores_BHTT.masked_fill(~visible_TT, float("-inf")).softmax(dim=-1)
-    return torch.einsum("bhij,bjhd->bihd", weights_BHTT, v_BTHD)
+    (T, H, D), S = q_BTHD.shape[1:], k_BSGD.shape[1]
+    k_BSHD, v_BSHD = (x.repeat_interleave(H // x.shape[2], dim=2) for x in (k_BSGD, v_BSGD))
+    token_S = torch.arange(S, device=q_BTHD.device)
+    distance_TS = token_S[S - T :, None] - token_S
+    visible_TS = (distance_TS >= 0) & (distance_TS < (window or S))
+    scores_BHTS = torch.einsum("bthd,bshd->bhts", q_BTHD, k_BSHD) * D**-0.5
+    weights_BHTS = scores_BHTS.masked_fill(~visible_TS, float("-inf")).softmax(dim=-1)
+    return torch.einsum("bhts,bshd->bthd", weights_BHTS, v_BSHD)
 
 
-def attention_fused(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int | None) -> Tensor:
-    """torch's fused attention; a window shorter than the sequence runs as a band of blocks, linear in T."""
-    if window is not None and window < q_BTHD.shape[1]:
-        return _banded(q_BTHD, k_BTGD, v_BTGD, window)
-    q, k, v = (x.transpose(1, 2) for x in (q_BTHD, k_BTGD, v_BTGD))
+def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None) -> Tensor:
+    """torch's fused attention over a whole sequence; a window shorter than it runs as a band of blocks, linear in T.
+
+    One token, or tokens after others, run the definition: that is decoding, where there is no score matrix to avoid.
+    """
+    T = q_BTHD.shape[1]
+    if T == 1 or k_BSGD.shape[1] > T:
+        return attention_reference(q_BTHD, k_BSGD, v_BSGD, window)
+    if window is not None and window < T:
+        return _banded(q_BTHD, k_BSGD, v_BSGD, window)
+    q, k, v = (x.transpose(1, 2) for x in (q_BTHD, k_BSGD, v_BSGD))
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True).transpose(1, 2)
 
 
@@ -75,10 +86,3 @@ def _band(n_blocks: int, window: int, device: torch.device) -> Tensor:
     distance_WS = query_W[:, None] - key_S
     exists_NS = (torch.arange(n_blocks, device=device)[:, None] > 0) | (key_S >= window)
     return ((distance_WS >= 0) & (distance_WS < window)) & exists_NS[:, None, :]
-
-
-def attend_one(q_BHD: Tensor, k_BGLD: Tensor, v_BGLD: Tensor) -> Tensor:
-    """One query per sequence over the L keys that decoding kept: [B, H, D]."""
-    q_BGRD = torch.unflatten(q_BHD, 1, (k_BGLD.shape[1], -1))
-    scores_BGRL = q_BGRD @ k_BGLD.mT * q_BHD.shape[-1] ** -0.5
-    return (scores_BGRL.softmax(dim=-1) @ v_BGLD).flatten(1, 2)

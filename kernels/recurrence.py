@@ -43,7 +43,9 @@ def recurrence(
         log_decay = v_BTHV.new_zeros(B, T, H)
     if state_BHKV is None:
         state_BHKV = v_BTHV.new_zeros(B, H, q_BTGK.shape[-1], V)
-    form = choose({"reference": recurrence_reference, "chunked": recurrence_chunked})
+    # one token is a step of the definition, which a chunk could only make longer
+    forms = {"reference": recurrence_reference, "chunked": recurrence_reference if T == 1 else recurrence_chunked}
+    form = choose(forms)
     out_BTHV, state_BHKV = form(
         q_BTGK.to(dtype),
         k_BTGK.to(dtype),

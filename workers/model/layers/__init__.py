@@ -1,1 +1,31 @@
-"""One torch layer for each primitive of `search_spaces.primitives`."""
+"""One torch layer for each primitive of `search_spaces.primitives`, found by the primitive's type."""
+
+from search_spaces.primitives import Primitive
+from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.moe import MoE
+from search_spaces.primitives.recurrence import Recurrence
+from search_spaces.primitives.short_conv import ShortConv
+from search_spaces.primitives.swiglu import SwiGLU
+from workers.model.layers.attention import AttentionLayer
+from workers.model.layers.layer import Initialiser, Part, Pass, State
+from workers.model.layers.moe import MoELayer
+from workers.model.layers.norm import RMSNorm
+from workers.model.layers.recurrence import RecurrenceLayer
+from workers.model.layers.short_conv import ShortConvLayer
+from workers.model.layers.swiglu import SwiGLULayer
+
+LAYERS: dict[type[Primitive], type[Part]] = {
+    Attention: AttentionLayer,
+    Recurrence: RecurrenceLayer,
+    ShortConv: ShortConvLayer,
+    SwiGLU: SwiGLULayer,
+    MoE: MoELayer,
+}
+
+
+def part(config: Primitive, d_model: int) -> Part:
+    """The layer of a primitive, its parameters still without values."""
+    return LAYERS[type(config)](config, d_model)
+
+
+__all__ = ["LAYERS", "Initialiser", "Part", "Pass", "RMSNorm", "State", "part"]
