@@ -139,7 +139,10 @@ class Measurement(Document):
 
 
 class Result(Document):
-    """A scored run. `interval` says what the 95 % interval covers: fresh seeds, or only the draw of the test set."""
+    """A scored run. `interval` says what the 95 % interval covers: fresh seeds, or only the draw of the test set.
+
+    `notes` are sentences about what went otherwise than planned, such as a checkpoint that had to be trained again.
+    """
 
     score: float
     score_low: float
@@ -150,6 +153,7 @@ class Result(Document):
     measurement: Measurement
     folder: str
     artifacts: tuple[Artifact, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Finished(Document):

@@ -1,1 +1,18 @@
-"""Data generators, one for each task of `nas.tasks`."""
+"""Data generators, one for each task of `nas.tasks`: a line in `build` and a file beside this one."""
+
+from pathlib import Path
+
+from nas.tasks import MQAR, AnyTask
+from workers.tasks.bytes_lm import BytesLMGenerator
+from workers.tasks.generator import IGNORED, Batch, Generator
+from workers.tasks.mqar import MQARGenerator
+
+
+def build(task: AnyTask, seed: int, data_root: Path | None) -> Generator:
+    """The generator of a task's data. Raises `nas.errors.Invalid` when the data cannot be had."""
+    if isinstance(task, MQAR):
+        return MQARGenerator(task, seed)
+    return BytesLMGenerator(task, seed, data_root)
+
+
+__all__ = ["IGNORED", "Batch", "Generator", "build"]

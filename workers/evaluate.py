@@ -1,0 +1,331 @@
+"""Run in, result or classified failure out: `evaluate` never raises, and needs neither Ray nor a database.
+
+Every task is trained at each learning rate with each replica to the rung's steps; validation chooses the learning rate, the
+test value at it is reported. `python -m workers.evaluate run.json` does one run alone and prints what came of it.
+"""
+
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+
+from nas.errors import Invalid
+from nas.protocol import Protocol, Rung
+from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, Run, TaskResult
+from nas.tasks import AnyTask
+from search_spaces.architecture import Architecture
+from search_spaces.cost import check_size, price
+from search_spaces.primitives import CostContext
+from workers import failures, inference, machine, scoring, tasks
+from workers.checkpoint import Damaged, Reader, SavedTraining, Writer, drop_optimiser_state
+from workers.model import Model, build
+from workers.scoring import Chosen, Measured
+from workers.seeds import derive
+from workers.training import Deadline, Plan, Progress, Training
+
+CURVE_POINTS = 40
+"""Points of a loss curve over the whole schedule, the rungs' ends aside."""
+
+
+def evaluate(run: Run, workspace: Path, data_root: Path | None) -> Finished:
+    """Train and score a run; its folder appears below `workspace` when it succeeds. What goes wrong comes back as data."""
+    result, failure = None, None
+    try:
+        result = _Evaluation(run, workspace, data_root).result()
+    except Exception as error:
+        failure = failures.classify(error)
+    return Finished(
+        study_id=run.study_id, number=run.number, rung=run.rung, attempt=run.attempt, result=result, failure=failure
+    )
+
+
+@dataclass
+class _Log:
+    """What adds up while trainings follow each other. Steps, tokens and seconds are this run's own, not lower rungs'."""
+
+    ledger: list[LedgerEntry] = field(default_factory=list)
+    saved: list[SavedTraining] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    optimiser_steps: int = 0
+    tokens: int = 0
+    train_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A model at the end of the rung; without measures when it diverged."""
+
+    model: Model
+    measured: Measured | None
+
+
+class _Subject:
+    """A task of the run with its data."""
+
+    def __init__(self, key: str, task: AnyTask, run: Run, data_root: Path | None) -> None:
+        self.key = key
+        self.task = task
+        self.generator = tasks.build(task, derive(run.data_seed, key), data_root)
+        self.validation = self.generator.validation()
+        self.test = self.generator.test()
+
+
+class _Evaluation:
+    """One run being evaluated. Raises `Invalid` when the run can never work."""
+
+    def __init__(self, run: Run, workspace: Path, data_root: Path | None) -> None:
+        self._started = time.monotonic()
+        self._deadline = Deadline(self._started + run.max_seconds)
+        self._run = run
+        self._rung = _checked_rung(run)
+        self._n_params = _checked_params(run.architecture, run.protocol.vocab_size)
+        self._data_root = data_root
+        self._device = machine.device()
+        self._folder = _below(workspace, run.folder)
+        self._log = _Log()
+        self._lower = self._open_lower(workspace)
+
+    def result(self) -> Result:
+        """Do it. Raises whatever goes wrong; then nothing of it is left on disk."""
+        machine.use_exact_arithmetic()
+        machine.reset_peak_memory(self._device)
+        writer = Writer(self._folder)
+        try:
+            chosen = self._tasks(writer)
+            writer.trainings(self._log.saved)
+            writer.publish()
+        finally:
+            writer.discard()
+        self._prune()
+        return self._summary(chosen)
+
+    def _tasks(self, writer: Writer) -> list[tuple[_Subject, Chosen]]:
+        protocol = self._run.protocol
+        keyed = zip(protocol.task_keys(), protocol.tasks, strict=True)
+        subjects = [_Subject(key, task, self._run, self._data_root) for key, task in keyed]
+        return [(subject, self._task(subject, writer)) for subject in subjects]
+
+    def _task(self, subject: _Subject, writer: Writer) -> Chosen:
+        """Train the whole grid and export the first replica at the learning rate that validation chose."""
+        rates = self._run.protocol.learning_rates
+        measured: dict[int, list[Measured | None]] = {}
+        chosen: Chosen | None = None
+        for index, rate in enumerate(rates):
+            trained = [self._train(subject, rate, replica, writer) for replica in range(self._rung.replicas)]
+            measured[index] = [one.measured for one in trained]
+            chosen = scoring.choose(subject.task, len(rates), measured)
+            if chosen is not None and chosen.index == index:
+                best = trained[0].model
+        if chosen is None:
+            raise failures.Diverged(f"{subject.key}: the loss was not finite at any learning rate of {list(rates)}")
+        self._export(subject, best, writer)
+        return chosen
+
+    def _train(self, subject: _Subject, rate: float, replica: int, writer: Writer) -> _Trained:
+        protocol = self._run.protocol
+        generator = torch.Generator().manual_seed(derive(self._run.seed, subject.key, replica))
+        model = build(self._run.architecture, generator).to(self._device)
+        training = Training(model, _plan(protocol, rate))
+        self._resume(training, subject.key, rate, replica)
+        self._advance(training, subject, replica)
+        measured = None if training.progress.diverged else self._measure(model, subject)
+        self._record(training, subject.key, rate, replica, measured)
+        if self._run.rung < protocol.last_rung:
+            self._save(training, subject.key, rate, replica, writer)
+        return _Trained(model, measured)
+
+    def _resume(self, training: Training, key: str, rate: float, replica: int) -> None:
+        """Go on from the rung below; what cannot be trusted is trained again from the start, and a note says so."""
+        saved = self._lower.trainings.get((key, rate, replica)) if self._lower else None
+        if self._lower is None or saved is None:
+            return
+        progress = Progress(saved.step, saved.diverged, list(saved.curve))
+        try:
+            if saved.diverged:
+                training.progress = progress
+            else:
+                weights, optimiser = self._lower.tensors(saved.weights_path), self._lower.tensors(saved.optimiser_path)
+                training.restore(weights, optimiser, progress)
+        except Damaged as problem:
+            self._log.notes.append(f"{key} at {rate}, replica {replica}, was trained again from the start: {problem}")
+
+    def _advance(self, training: Training, subject: _Subject, replica: int) -> None:
+        batch_size = self._run.protocol.recipe.batch_size
+        before, started = training.progress.step, time.monotonic()
+        training.advance(
+            self._rung.steps, lambda step: subject.generator.train_batch(replica, step, batch_size), self._deadline
+        )
+        self._log.train_seconds += time.monotonic() - started
+        self._log.optimiser_steps += training.progress.step - before
+        self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
+
+    def _measure(self, model: Model, subject: _Subject) -> Measured | None:
+        chunk = self._run.protocol.recipe.batch_size
+        validation = inference.sequence_values(model, subject.generator, subject.validation, chunk)
+        test = inference.sequence_values(model, subject.generator, subject.test, chunk)
+        self._deadline.check()
+        if validation is None or test is None:
+            return None
+        return Measured(validation.mean().item(), test.mean().item(), test.std().item() / len(test) ** 0.5)
+
+    def _record(self, training: Training, key: str, rate: float, replica: int, measured: Measured | None) -> None:
+        training.progress.diverged = measured is None
+        self._log.ledger.append(
+            LedgerEntry(
+                task=key,
+                learning_rate=rate,
+                replica=replica,
+                validation=measured.validation if measured else None,
+                test=measured.test if measured else None,
+                diverged=measured is None,
+                curve=tuple(training.progress.curve),
+            )
+        )
+
+    def _save(self, training: Training, key: str, rate: float, replica: int, writer: Writer) -> None:
+        progress = training.progress
+        saved = SavedTraining(
+            task=key,
+            learning_rate=rate,
+            replica=replica,
+            step=progress.step,
+            diverged=progress.diverged,
+            curve=tuple(progress.curve),
+        )
+        self._log.saved.append(saved)
+        if not progress.diverged:
+            writer.tensors(saved.weights_path, training.model.state_dict())
+            writer.tensors(saved.optimiser_path, training.optimiser_tensors())
+
+    def _export(self, subject: _Subject, model: Model, writer: Writer) -> None:
+        vocab_size = self._run.architecture.input.vocab_size
+        self._log.artifacts += [
+            writer.tensors(f"weights/{subject.key}.safetensors", model.state_dict()),
+            writer.tensors(f"parity/{subject.key}.safetensors", inference.parity(model, subject.test, vocab_size)),
+        ]
+
+    def _summary(self, chosen: Sequence[tuple[_Subject, Chosen]]) -> Result:
+        score = scoring.score([one for _, one in chosen])
+        return Result(
+            score=score.value,
+            score_low=score.low,
+            score_high=score.high,
+            interval=score.interval,
+            tasks=tuple(self._task_result(subject, one) for subject, one in chosen),
+            ledger=tuple(self._log.ledger),
+            measurement=self._measurement(),
+            folder=self._run.folder,
+            artifacts=tuple(self._log.artifacts),
+            notes=tuple(self._log.notes),
+        )
+
+    def _task_result(self, subject: _Subject, chosen: Chosen) -> TaskResult:
+        return TaskResult(
+            task=subject.key,
+            metric=subject.task.metric,
+            learning_rate=self._run.protocol.learning_rates[chosen.index],
+            edge_of_grid=chosen.edge_of_grid,
+            values=chosen.values,
+            standard_error=chosen.standard_error,
+            score=chosen.score,
+            data_digest=subject.generator.digest,
+        )
+
+    def _measurement(self) -> Measurement:
+        log = self._log
+        return Measurement(
+            n_params=self._n_params,
+            optimiser_steps=log.optimiser_steps,
+            tokens=log.tokens,
+            wall_seconds=time.monotonic() - self._started,
+            train_tokens_per_second=log.tokens / max(log.train_seconds, 1e-9),
+            peak_memory_bytes=machine.peak_memory_bytes(self._device),
+            device=machine.device_name(self._device),
+            host=platform.node(),
+            versions=machine.versions(),
+        )
+
+    def _open_lower(self, workspace: Path) -> Reader | None:
+        if self._run.resume is None:
+            return None
+        try:
+            return Reader(_below(workspace, self._run.resume))
+        except Damaged as problem:
+            self._log.notes.append(f"trained again from the start, the checkpoint cannot be trusted: {problem}")
+            return None
+
+    def _prune(self) -> None:
+        """The rung below stays whole, in case this result is lost on its way and the run is repeated; the next lower may go."""
+        for folder in self._folder.parent.parent.glob("rung-*"):
+            if int(folder.name.removeprefix("rung-")) < self._run.rung - 1:
+                drop_optimiser_state(folder)
+
+
+def _checked_rung(run: Run) -> Rung:
+    rungs = run.protocol.rungs
+    if run.rung >= len(rungs):
+        raise Invalid(f"rung {run.rung} is not in the protocol, whose last is {len(rungs) - 1}")
+    return rungs[run.rung]
+
+
+def _checked_params(architecture: Architecture, vocab_size: int) -> int:
+    """The parameter count, by formula and by model. Raises `Invalid` when they differ or the model cannot be built."""
+    if architecture.input.vocab_size < vocab_size:
+        raise Invalid(f"architecture.input.vocab_size is {architecture.input.vocab_size}; the tasks need {vocab_size}")
+    try:
+        check_size(architecture)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+    priced = price(architecture, CostContext(context_length=1)).params
+    with torch.device("meta"):
+        built = sum(parameter.numel() for parameter in Model(architecture).parameters())
+    if built != priced:
+        raise Invalid(f"the model has {built:,} parameters, its cost formula says {priced:,}; one of the two is wrong")
+    return built
+
+
+def _plan(protocol: Protocol, rate: float) -> Plan:
+    total = protocol.rungs[-1].steps
+    regular = range(0, total + 1, max(1, total // CURVE_POINTS))
+    points = frozenset(regular[1:]) | {rung.steps for rung in protocol.rungs}
+    return Plan(learning_rate=rate, total_steps=total, curve_steps=points, recipe=protocol.recipe)
+
+
+def _below(workspace: Path, folder: str) -> Path:
+    root = workspace.resolve()
+    path = (root / folder).resolve()
+    if not path.is_relative_to(root) or path == root:
+        raise Invalid(f"the folder {folder!r} leads outside the workspace")
+    return path
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Evaluate the run in a JSON file. Returns 0 with a result, 1 with a classified failure, 2 for a document that is none."""
+    parser = argparse.ArgumentParser(prog="python -m workers.evaluate", description="Evaluate one run alone.")
+    parser.add_argument("run", type=Path, help="the run's document, such as run.json of a bundle")
+    parser.add_argument("--workspace", type=Path, default=Path("evaluated"), help="where its folder goes (default: evaluated)")
+    parser.add_argument("--data-root", type=Path, help="where the user's corpora are")
+    parser.add_argument("--out", type=Path, help="write what came of it here too")
+    options = parser.parse_args(arguments)
+    try:
+        run = Run.from_json(options.run.read_bytes())
+    except (OSError, ValidationError) as error:
+        sys.stderr.write(f"{options.run} is not a run that can be read: {error}\n")
+        return 2
+    finished = evaluate(run, options.workspace, options.data_root)
+    text = finished.model_dump_json(indent=2) + "\n"
+    sys.stdout.write(text)
+    if options.out is not None:
+        options.out.write_text(text)
+    return 0 if finished.result is not None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""From trainings to a score: the learning rate that validation chose, test values at it, and a 95 % interval. Pure functions.
+
+With two replicas or more the interval is Student's t over whole replicas; with one it covers only the draw of the test
+sequences, which is less, and `Result.interval` says so.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+from typing import Literal
+
+from nas.tasks import Task
+
+NORMAL_975 = NormalDist().inv_cdf(0.975)
+
+STUDENT_975 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042, 2.040,
+)  # fmt: skip
+"""The 97.5 % quantile of Student's t with 1, 2, ... 31 degrees of freedom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One replica's metric on the validation and the test sequences; `sample_error` is the standard error of `test`."""
+
+    validation: float
+    test: float
+    sample_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A task at the learning rate of grid position `index`."""
+
+    task: Task
+    index: int
+    edge_of_grid: bool
+    replicas: tuple[Measured, ...]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The test metric of each replica."""
+        return tuple(replica.test for replica in self.replicas)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The same on the task's scale of 0 to 1."""
+        return tuple(self.task.score(value) for value in self.values)
+
+    @property
+    def score(self) -> float:
+        """The mean over replicas."""
+        return fmean(self.scores)
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean test metric: over replicas where there are several, else over test sequences."""
+        if len(self.replicas) > 1:
+            return stdev(self.values) / math.sqrt(len(self.replicas))
+        return self.replicas[0].sample_error
+
+    @property
+    def sample_score_error(self) -> float:
+        """The first replica's standard error, on the scale of the score."""
+        value, error = self.replicas[0].test, self.replicas[0].sample_error
+        return abs(self.task.score(value + error) - self.task.score(value - error)) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The mean over tasks with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    interval: Literal["replicas", "test_sample"]
+
+
+def choose(task: Task, n_rates: int, measured: Mapping[int, Sequence[Measured | None]]) -> Chosen | None:
+    """The best learning rate by mean validation metric; None when every one has a diverged replica.
+
+    Equal rates: the one nearest the middle of the grid, so that `edge_of_grid` means that no inner rate did as well. A grid of
+    one or two rates has no inner one and is never flagged.
+    """
+    complete = {
+        index: tuple(replica for replica in replicas if replica is not None)
+        for index, replicas in measured.items()
+        if all(replica is not None for replica in replicas)
+    }
+    if not complete:
+        return None
+    sign = 1 if task.higher_is_better else -1
+    middle = (n_rates - 1) / 2
+
+    def preference(index: int) -> tuple[float, float, int]:
+        return (sign * fmean(replica.validation for replica in complete[index]), -abs(index - middle), -index)
+
+    index = max(complete, key=preference)
+    return Chosen(task, index, n_rates > 2 and index in (0, n_rates - 1), complete[index])
+
+
+def score(tasks: Sequence[Chosen]) -> Score:
+    """The mean of the tasks' scores, with an interval cut to the scale's 0 to 1."""
+    by_replica = [fmean(scores) for scores in zip(*(task.scores for task in tasks), strict=True)]
+    value = fmean(by_replica)
+    if len(by_replica) > 1:
+        reach = STUDENT_975[len(by_replica) - 2] * stdev(by_replica) / math.sqrt(len(by_replica))
+        return Score(value, max(0.0, value - reach), min(1.0, value + reach), "replicas")
+    reach = NORMAL_975 * math.hypot(*(task.sample_score_error for task in tasks)) / len(tasks)
+    return Score(value, max(0.0, value - reach), min(1.0, value + reach), "test_sample")

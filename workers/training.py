@@ -1,0 +1,146 @@
+"""One training: a model, AdamW and a task's batches, step after step along one schedule.
+
+The schedule spans the LAST rung, so a lower rung is a prefix of it, and a training that is saved and restored goes on bit for
+bit. A step has static shapes and never waits for the device; the loss is read every `CHECK_STEPS` steps only.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch.nn import functional as F
+
+from nas.protocol import Recipe
+from nas.run import CurvePoint
+from workers.model import Model
+from workers.tasks import IGNORED, Batch
+
+CHECK_STEPS = 50
+"""Steps between two looks at the loss: a training that has diverged goes on for at most so long."""
+
+
+class DeadlineExceeded(Exception):
+    """The run took longer than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment of `time.monotonic()`."""
+
+    at: float
+
+    def check(self) -> None:
+        """Raises `DeadlineExceeded` once the moment has passed."""
+        if time.monotonic() > self.at:
+            raise DeadlineExceeded
+
+
+def learning_rate_at(step: int, peak: float, total_steps: int, recipe: Recipe) -> float:
+    """The rate of 0-based `step`: linear warm-up to `peak`, then a cosine down to `final_fraction` of it."""
+    warmup_steps = round(recipe.warmup_fraction * total_steps)
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    return peak * (recipe.final_fraction + (1 - recipe.final_fraction) * cosine)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the training is: fixed before the first step. `curve_steps` are the steps after which the curve has a point."""
+
+    learning_rate: float
+    total_steps: int
+    curve_steps: frozenset[int]
+    recipe: Recipe
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the training is."""
+
+    step: int = 0
+    diverged: bool = False
+    curve: list[CurvePoint] = field(default_factory=list)
+
+
+class Training:
+    """A model on its way. `advance` trains it; `optimiser_tensors` and `restore` carry it from one rung to the next."""
+
+    def __init__(self, model: Model, plan: Plan) -> None:
+        self.model = model
+        self.progress = Progress()
+        self._plan = plan
+        self._device = next(model.parameters()).device
+        self._learning_rate = torch.tensor(plan.learning_rate, device=self._device)
+        self._parameters = dict(model.named_parameters())
+        self._optimiser = _adamw(model, self._learning_rate, plan.recipe)
+        self._loss_sum = torch.zeros((), device=self._device)
+
+    def advance(self, to_step: int, batch_of: Callable[[int], Batch], deadline: Deadline) -> None:
+        """Train up to `to_step`, with `batch_of(step)` as data; stops early once the loss is not finite.
+
+        Raises `DeadlineExceeded`.
+        """
+        self.model.train()
+        while self.progress.step < to_step and not self.progress.diverged:
+            deadline.check()
+            self._step(batch_of(self.progress.step))
+            self.progress.step += 1
+            self._look()
+
+    def optimiser_tensors(self) -> dict[str, torch.Tensor]:
+        """The optimiser's state, as `<parameter>/<quantity>`."""
+        return {
+            f"{name}/{quantity}": value
+            for name, parameter in self._parameters.items()
+            for quantity, value in self._optimiser.state[parameter].items()
+        }
+
+    def restore(self, model: Mapping[str, torch.Tensor], optimiser: Mapping[str, torch.Tensor], progress: Progress) -> None:
+        """Go on where a saved training stopped. Raises `KeyError` or `RuntimeError` when it was another model's."""
+        self.model.load_state_dict(dict(model))
+        for key, value in optimiser.items():
+            name, quantity = key.rsplit("/", 1)
+            self._optimiser.state[self._parameters[name]][quantity] = value.to(self._device, copy=True)
+        self.progress = progress
+
+    def _step(self, batch: Batch) -> None:
+        tokens_BT = batch.tokens_BT.to(self._device, non_blocking=True)
+        targets_BT = batch.targets_BT.to(self._device, non_blocking=True)
+        plan = self._plan
+        self._learning_rate.fill_(learning_rate_at(self.progress.step, plan.learning_rate, plan.total_steps, plan.recipe))
+        output = self.model(tokens_BT)
+        loss = F.cross_entropy(output.logits_BTV.flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED)
+        (loss + output.auxiliary_loss).backward()
+        torch.nn.utils.clip_grad_norm_(self._parameters.values(), plan.recipe.clip_norm)
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=False)
+        self.model.update_routing_biases()
+        self._loss_sum += loss.detach()
+
+    def _look(self) -> None:
+        """Every so often: has the loss stayed finite, and is it time for a point of the curve?"""
+        step = self.progress.step
+        is_point = step in self._plan.curve_steps
+        if not is_point and step % CHECK_STEPS:
+            return
+        loss_sum = self._loss_sum.item()
+        if not math.isfinite(loss_sum):
+            self.progress.diverged = True
+        elif is_point:
+            before = self.progress.curve[-1].step if self.progress.curve else 0
+            self.progress.curve.append(CurvePoint(step=step, loss=loss_sum / (step - before)))
+            self._loss_sum.zero_()
+
+
+def _adamw(model: Model, learning_rate: torch.Tensor, recipe: Recipe) -> torch.optim.AdamW:
+    """Weight decay shrinks matrices; gains, biases and decay rates keep their scale."""
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [parameter for parameter in parameters if parameter.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
