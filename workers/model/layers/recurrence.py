@@ -82,7 +82,7 @@ class RecurrenceLayer(Part):
 
     def _queries_keys_values(self, qkv: Tensor, shared: Pass) -> tuple[Tensor, Tensor, Tensor]:
         c = self.config
-        q, k, v = qkv.split([c.n_groups * c.key_dim, c.n_groups * c.key_dim, c.inner_width], dim=-1)
+        q, k, v = torch.split_with_sizes(qkv, [c.n_groups * c.key_dim, c.n_groups * c.key_dim, c.inner_width], -1)
         q, k = (torch.unflatten(x, -1, (c.n_groups, c.key_dim)) for x in (q, k))
         if c.qk_norm:
             q, k = _unit(q), _unit(k)
