@@ -53,9 +53,9 @@ class Batch:
     """All that one step of the driver changes, in one transaction, applied once however often it is written.
 
     sequence: rises by one from batch to batch of a claim's study; a batch whose sequence the study already has is skipped.
-    trials: whole rows, inserted or replaced. pareto: trials whose flag changed and nothing else did. A trial is in at most
-    one of `trials` and `moves`; flags apply after both. wish: replaces the user's where that is still RUN, so that a study
-    which its driver pauses stays paused until somebody resumes it.
+    trials: whole rows, inserted or replaced. moves: come after them, in order: a trial passes through every state listed.
+    pareto: flags that changed, applied last. wish: replaces the user's where that is still RUN, so that a study which its
+    driver pauses stays paused until somebody resumes it.
     """
 
     sequence: int
