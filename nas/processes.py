@@ -9,8 +9,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def reap_orphans(own: frozenset[int]) -> None:
 
 def kill_descendants(timeout_seconds: float = 5.0) -> int:
     """Kill every process below this one and wait for them; returns how many there were."""
-    descendants = [process for process in psutil.Process().children(recursive=True)]
+    descendants = list(psutil.Process().children(recursive=True))
     for process in descendants:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -146,3 +146,23 @@ def _roll(log: Path) -> None:
     """Keep one old log, so that a service that runs for months does not fill the disk."""
     if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
         log.replace(log.with_suffix(".old.log"))
+
+
+@contextmanager
+def when_we_die(script: str, argument: str) -> Iterator[None]:
+    """Inside, a shell script stands by, with one argument as `$0`, for the case that this process is killed outright.
+
+    The shell waits on a pipe that only this process holds open.
+    """
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", f"read _; {script}", argument],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    try:
+        yield
+    finally:
+        guard.kill()
+        guard.communicate()

@@ -4,12 +4,15 @@ Each command's module is imported only when that command runs, so that `nas --he
 """
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from nas.cli.failures import EXIT_CODES, exit_code_of
 from nas.cli.lazy import LazyCommand
+from nas.errors import NasError
 
 SERVICE, STUDY, RESULT = "Service", "Studies", "Results"
 
@@ -34,17 +37,37 @@ COMMANDS = (
 
 EPILOGUE = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
-root = typer.Typer(name="nas", help="Neural architecture search for hybrid sequence models.", epilog=EPILOGUE)
+root = typer.Typer(name="nas", epilog=EPILOGUE)
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(_installed_version())
+        typer.echo(version("nas"))
         raise typer.Exit
 
 
 @root.callback(no_args_is_help=True)
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Neural architecture search for hybrid sequence models."""
+
+
+def build() -> TyperGroup:
+    """The whole command line."""
+    group = typer.main.get_command(root)
+    assert isinstance(group, TyperGroup)
+    for command in COMMANDS:
+        group.add_command(command)
+    return group
+
+
+def main() -> None:
+    """Run a command; the process ends with its exit code."""
+    try:
+        build()(prog_name="nas")
+    except NasError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(exit_code_of(error))

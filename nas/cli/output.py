@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,11 @@ def print_json(value: Any) -> None:
     """One JSON value on one line of stdout, sent at once."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def to_data(view: Any) -> Any:
+    """A view as plain JSON types, the same as the API sends."""
+    return TypeAdapter(type(view)).dump_python(view, mode="json")
 
 
 def say(message: str) -> None:
@@ -53,3 +59,8 @@ def short_number(value: float) -> str:
         if abs(value) >= unit:
             return f"{value / unit:.3g}{letter}"
     return f"{value:.3g}"
+
+
+def score_text(score: float | None) -> str:
+    """A score to four places."""
+    return "-" if score is None else f"{score:.4f}"

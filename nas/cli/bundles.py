@@ -1,0 +1,68 @@
+"""Commands about bundles: export and verify."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.failures import CheckFailed
+from nas.cli.options import AsJson, DataDir, StudyArgument, Url
+from nas.cli.output import print_json, say
+from nas.client import Client
+from nas.errors import NotFound
+
+
+def export(
+    study: StudyArgument,
+    trial: Annotated[int | None, typer.Option("--trial", min=0, help="The trial's number; default: the best one.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A new folder; default: STUDY-trial-N.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")] = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a trial home as a bundle that rebuilds and runs.
+
+    The bundle holds architecture, weights, results, provenance, and what `nas verify` needs to check them.
+    """
+    with Client(url, data_dir=data_dir) as nas:
+        number = best_trial(nas, study) if trial is None else trial
+        folder = out or Path(f"{_file_name(study)}-trial-{number}")
+        files = nas.export(study, number, folder, replace=force)
+    if as_json:
+        print_json({"study": study, "trial": number, "folder": str(folder), "files": sorted(map(str, files))})
+        return
+    sys.stdout.write(f"{folder}\n")
+    say(f"trial {number} is in {folder} ({len(files)} files); check it with: nas verify {folder}")
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder that nas export made.")],
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a bundle and reproduce its recorded numbers.
+
+    Runs `python -m workers.verify`, which needs torch; the rest of this command line does not.
+    """
+    if not (bundle / "manifest.json").is_file():
+        raise NotFound(f"{bundle} is not a bundle: it has no manifest.json")
+    command = [sys.executable, "-m", "workers.verify", str(bundle), *(["--json"] if as_json else [])]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise CheckFailed(f"{bundle} does not verify")
+    say(f"{bundle} verifies: it is the model that was measured")
+
+
+def best_trial(nas: Client, study: str) -> int:
+    """The number of the first trial on the leaderboard that the search itself found. Raises `NotFound`."""
+    best = next(nas.leaderboard(study, reference=False), None) or next(nas.leaderboard(study), None)
+    if best is None:
+        raise NotFound(f"nothing in {study} has a score yet; see nas show {study}")
+    return best.trial.number
+
+
+def _file_name(study: str) -> str:
+    """A study's name as a folder's: what a shell would need to quote becomes a dash."""
+    return "".join(char if char.isalnum() or char in "-_." else "-" for char in study).lstrip(".-") or "study"

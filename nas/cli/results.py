@@ -1,0 +1,137 @@
+"""Commands about results: top (the leaderboard) and trial."""
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from nas.cli.options import AsJson, DataDir, StudyArgument, Url
+from nas.cli.output import plain, print_fields, print_json, print_table, say, score_text, short_number, to_data
+from nas.client import Client
+from nas.store.reads import SortName
+from nas.store.views import LeaderboardRow, RunView, TrialRow, TrialView
+
+COLUMNS = {
+    "rank": "right",
+    "trial": "right",
+    "score": "right",
+    "": "left",
+    "rung": "right",
+    "params": "right",
+    "FLOPs/token": "right",
+    "state": "left",
+    "front": "left",
+    "architecture": "left",
+}
+
+
+def top(
+    study: StudyArgument,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many rows.")] = 20,
+    sort: Annotated[SortName, typer.Option("--sort", help="The column to order by.")] = "rank",
+    descending: Annotated[bool, typer.Option("--descending", help="Turn the order round.")] = False,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="A bound such as 'params<=5e6'; may be given again.")
+    ] = None,
+    pareto: Annotated[bool, typer.Option("--pareto", help="Only trials on the Pareto front.")] = False,
+    references: Annotated[bool | None, typer.Option("--references/--no-references", help="Only references, or none.")] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the leaderboard.
+
+    A score stands with its 95 % interval. `*` marks the Pareto front, `ref` an architecture from the literature.
+    """
+    with Client(url, data_dir=data_dir) as nas:
+        found = nas.leaderboard(
+            study,
+            sort=sort,
+            descending=descending,
+            where=tuple(where or ()),
+            reference=references,
+            pareto=pareto or None,
+        )
+        print_leaderboard(list(islice(found, limit)), as_json)
+
+
+def trial(
+    study: StudyArgument,
+    number: Annotated[int, typer.Argument(min=0, help="The trial's number.")],
+    url: Url = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one trial of a study: architecture, gene values, every attempt."""
+    with Client(url, data_dir=data_dir) as nas:
+        found = nas.trial(study, number)
+    if as_json:
+        print_json(to_data(found))
+        return
+    _print_trial(found)
+
+
+def print_leaderboard(rows: list[LeaderboardRow], as_json: bool) -> None:
+    """The rows as a table, or one JSON object each."""
+    if as_json:
+        for row in rows:
+            print_json(to_data(row))
+    elif rows:
+        print_table(COLUMNS, (_cells(row) for row in rows))
+    else:
+        say("nothing has a score yet")
+
+
+def _cells(row: LeaderboardRow) -> tuple[object, ...]:
+    trial = row.trial
+    return (
+        row.rank,
+        trial.number,
+        score_text(trial.score),
+        interval_text(trial),
+        trial.rung,
+        short_number(trial.cost.params),
+        short_number(trial.cost.flops_per_token),
+        trial.state,
+        "*" if trial.pareto else "",
+        Text.assemble((f"ref {trial.reference}: " if trial.reference else "", "bold"), plain(trial.summary)),
+    )
+
+
+def interval_text(trial: TrialRow) -> str:
+    """Half the width of the 95 % interval, with the number of seeds where it covers them."""
+    if trial.score_low is None or trial.score_high is None:
+        return ""
+    half = (trial.score_high - trial.score_low) / 2
+    return f"±{half:.4f}" + (f" ({trial.n_replicas} seeds)" if trial.interval == "replicas" else "")
+
+
+def _print_trial(found: TrialView) -> None:
+    row = found.row
+    print_fields(
+        {
+            "trial": f"{row.number}" + (f", reference {row.reference}" if row.reference else ""),
+            "architecture": row.summary,
+            "digest": row.architecture_digest,
+            "state": row.state + (f": {row.reason}" if row.reason else ""),
+            "score": f"{score_text(row.score)} {interval_text(row)}",
+            "on the front": "yes" if row.pareto else "no",
+            "parameters": f"{row.cost.params:,} ({row.cost.active_params:,} per token)",
+            "FLOPs per token": f"{row.cost.flops_per_token:,}",
+            "decode state": f"{row.cost.state_bytes:,} bytes per sequence",
+            **{f"gene {name}": value for name, value in found.params.items()},
+        }
+    )
+    for run in found.runs:
+        _print_run(run)
+
+
+def _print_run(run: RunView) -> None:
+    outcome = run.reason or ""
+    if run.failure is not None:
+        outcome = f"{run.failure.kind}: {run.failure.message} {run.failure.hint}"
+    if run.result is not None:
+        tasks = ", ".join(f"{task.task} {task.score:.4f} at learning rate {task.learning_rate:g}" for task in run.result.tasks)
+        outcome = f"{tasks}; {run.result.measurement.wall_seconds:.1f} s on {run.result.measurement.device}"
+    print_fields({f"rung {run.rung} attempt {run.attempt}": f"{run.state}. {outcome}".rstrip(". ")})

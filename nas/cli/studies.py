@@ -1,0 +1,150 @@
+"""Commands about studies: check, submit, list, show, pause, resume, stop."""
+
+import json
+import sys
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli.options import AsJson, DataDir, StudyArgument, Url
+from nas.cli.output import print_fields, print_json, print_table, say, score_text, to_data
+from nas.client import Client
+from nas.errors import Invalid
+from nas.store.views import StudyRow, StudyView
+from nas.study import StudyState
+
+SpecFile = Annotated[Path, typer.Argument(metavar="FILE", help="The study as JSON; - reads standard input.")]
+
+
+def check(file: SpecFile, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Validate and price a study without creating it.
+
+    Prints the size of the space, the range of costs in it, and what the study will run.
+    """
+    with Client(url, data_dir=data_dir) as nas:
+        estimate = nas.check(read_document(file))
+    if as_json:
+        print_json(to_data(estimate))
+        return
+
+
+def submit(
+    file: SpecFile,
+    name: Annotated[str | None, typer.Option("--name", help="Use this name instead of the document's.")] = None,
+    key: Annotated[str | None, typer.Option("--idempotency-key", help="Default: the document's hash.")] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a study from its JSON document.
+
+    Sending the same document again is safe: it names the study that it made before.
+    """
+    document = read_document(file)
+    with Client(url, data_dir=data_dir) as nas:
+        study = nas.submit({**document, "name": name} if name else document, key)
+        where = nas.connection.url
+    if as_json:
+        print_json(to_data(study))
+        return
+    sys.stdout.write(f"{study.row.id}\n")
+    say(f'the study "{study.row.name}" is {study.row.state}: {where}/studies/{study.row.id}')
+    say(f"follow it with: nas watch {study.row.id}")
+
+
+def list_studies(
+    state: Annotated[list[StudyState] | None, typer.Option("--state", help="Only these states; may be given again.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 50,
+    url: Url = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List your studies, newest first."""
+    with Client(url, data_dir=data_dir) as nas:
+        rows = list(islice(nas.studies(states=tuple(state or ())), limit))
+    if as_json:
+        for row in rows:
+            print_json(to_data(row))
+        return
+    print_table(
+        {"id": "left", "name": "left", "state": "left", "done": "right", "best": "right", "created": "left"},
+        (
+            (row.id, row.name, row.state, f"{row.evaluated}/{row.budget}", score_text(row.best_score), _moment(row.created_at))
+            for row in rows
+        ),
+    )
+
+
+def show(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show where a study stands."""
+    with Client(url, data_dir=data_dir) as nas:
+        found = nas.study(study)
+    if as_json:
+        print_json(to_data(found))
+        return
+    print_fields(_standing(found.row))
+
+
+def pause(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Start no new runs; those in flight go on."""
+    with Client(url, data_dir=data_dir) as nas:
+        _print_wish(nas.pause(study), as_json, "it will start no new runs; go on with: nas resume")
+
+
+def resume(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Go on with a paused study."""
+    with Client(url, data_dir=data_dir) as nas:
+        _print_wish(nas.resume(study), as_json, "it goes on; follow it with: nas watch")
+
+
+def stop(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """End a study; what was measured stays."""
+    with Client(url, data_dir=data_dir) as nas:
+        _print_wish(nas.stop(study), as_json, "runs in flight end, then it is final; see what it found with: nas top")
+
+
+def read_document(file: Path) -> dict[str, Any]:
+    """The JSON object in a file or on standard input. Raises `Invalid` with line and column."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        document = json.loads(text)
+    except OSError as error:
+        raise Invalid(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise Invalid(f"{file}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    if not isinstance(document, dict):
+        raise Invalid(f"{file} holds no JSON object; a study is one, such as nas/examples/demo.json")
+    return document
+
+
+def _print_wish(study: StudyView, as_json: bool, advice: str) -> None:
+    if as_json:
+        print_json(to_data(study))
+    else:
+        say(f'the study "{study.row.name}": {advice} {study.row.id}')
+
+
+def _standing(row: StudyRow) -> dict[str, object]:
+    return {
+        "study": row.name,
+        "id": row.id,
+        "owner": row.owner,
+        "state": row.state + (f": {row.reason}" if row.reason else ""),
+        "wish": row.wish,
+        "done": f"{row.evaluated} of {row.budget} trials ({row.progress:.0%})",
+        "trials": ", ".join(f"{count} {state}" for state, count in sorted(row.counts.items())) or "none yet",
+        "best": "-" if row.best_score is None else f"{row.best_score:.4f} (trial {row.best_number})",
+        "driver": "at work" if row.driver_alive else "none has it now",
+        "created": _moment(row.created_at),
+        "started": _moment(row.started_at),
+        "ended": _moment(row.ended_at),
+    }
+
+
+def _moment(at: datetime | None) -> str:
+    return "-" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
