@@ -1,12 +1,9 @@
-"""What went wrong in a run, as data: one table from exceptions to kinds, and a hint for each kind."""
+"""What went wrong in a run, as data: from exceptions to kinds, and a hint for each kind. No torch: the driver uses it too."""
 
 import traceback
 
-import torch
-
 from nas.errors import Invalid
 from nas.run import Failure, FailureKind
-from workers.training import DeadlineExceeded
 
 MAX_MESSAGE = 4000
 
@@ -23,6 +20,10 @@ OUT_OF_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of mem
 
 class Diverged(Exception):
     """No learning rate of the grid gave a finite model."""
+
+
+class DeadlineExceeded(Exception):
+    """The run took longer than it may."""
 
 
 def failure(kind: FailureKind, message: str) -> Failure:
@@ -45,11 +46,11 @@ def _kind(error: BaseException) -> FailureKind:
         return "timeout"
     if isinstance(error, Invalid):
         return "invalid"
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _speaks_of_memory(error):
+    if isinstance(error, MemoryError) or _speaks_of_memory(error):
         return "oom"
     return "crash"
 
 
 def _speaks_of_memory(error: BaseException) -> bool:
-    """The CPU allocator raises a plain RuntimeError, and a system call an OSError."""
+    """The CPU allocator raises a plain RuntimeError, a GPU's one of its own, and a system call an OSError."""
     return isinstance(error, RuntimeError | OSError) and any(words in str(error).lower() for words in OUT_OF_MEMORY_WORDS)

@@ -14,15 +14,12 @@ from torch.nn import functional as F
 
 from nas.protocol import Recipe
 from nas.run import CurvePoint
+from workers.failures import DeadlineExceeded
 from workers.model import Model
 from workers.tasks import IGNORED, Batch
 
 CHECK_STEPS = 50
 """Steps between two looks at the loss: a training that has diverged goes on for at most so long."""
-
-
-class DeadlineExceeded(Exception):
-    """The run took longer than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Deadline:
     def check(self) -> None:
         """Raises `DeadlineExceeded` once the moment has passed."""
         if time.monotonic() > self.at:
-            raise DeadlineExceeded
+            raise DeadlineExceeded("the run took longer than its max_seconds")
 
 
 def learning_rate_at(step: int, peak: float, total_steps: int, recipe: Recipe) -> float:
