@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,18 @@ def kill_descendants(timeout_seconds: float = 5.0) -> int:
             process.kill()
     psutil.wait_procs(descendants, timeout=timeout_seconds)
     return len(descendants)
+
+
+def die_with_parent() -> Callable[[], None]:
+    """A `preexec_fn`: the kernel kills the child when this process dies, which may have happened before the child asks."""
+    parent = os.getpid()
+
+    def ask() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +124,6 @@ class Child:
         self._process = None
 
     def _start(self) -> None:
-        parent = os.getpid()
         _roll(self.command.log)
         with self.command.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -123,7 +134,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 pass_fds=self.command.descriptors,
                 process_group=0,
-                preexec_fn=lambda: _die_with(parent),
+                preexec_fn=die_with_parent(),
             )
         self._started = time.monotonic()
 
@@ -133,13 +144,6 @@ class Child:
         delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** max(0, self._quick_deaths - 1))
         self._start_at = time.monotonic() + delay
         self.restarts += 1
-
-
-def _die_with(parent: int) -> None:
-    """Runs in the child before exec: ask the kernel for SIGKILL at the parent's death, which may be in the past already."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _roll(log: Path) -> None:

@@ -13,7 +13,9 @@ from nas.settings import Settings
 
 
 def up(
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Database, checkpoints, key, logs; default: .nas.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Database, checkpoints, key, logs; default: .nas.")
+    ] = None,
     host: Annotated[str | None, typer.Option("--host", help="Where to listen; default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="Default: 8642; 0: any free one.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Runs at once; default: one per core or GPU.")] = None,

@@ -26,7 +26,9 @@ Show = Callable[[EventView], None]
 
 def watch(
     study: StudyArgument,
-    since: Annotated[int | None, typer.Option("--since", min=0, help="Begin after this event; default: now; 0 for all.")] = None,
+    since: Annotated[
+        int | None, typer.Option("--since", min=0, help="Begin after this event; default: now; 0 for all.")
+    ] = None,
     url: Url = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,

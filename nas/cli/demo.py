@@ -1,0 +1,109 @@
+"""`nas demo`: the whole path on one machine, from nothing to a verified winner."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from itertools import count, islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli.bundles import best_trial, verify
+from nas.cli.failures import INTERRUPTED, CheckFailed
+from nas.cli.output import say
+from nas.cli.results import print_leaderboard
+from nas.cli.watch import follow, outcome
+from nas.client import Client
+from nas.processes import die_with_parent
+from nas.store.views import StudyRow
+from nas.study import StudyState
+from nas.supervisor import NotReady
+
+STOP_SECONDS = 60
+ROWS = 20
+
+
+def demo(
+    data_dir: Annotated[Path, typer.Option("--data-dir", help="Where the results stay.")] = Path(".nas/demo"),
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Runs at once; default: one per core.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Run it anew even if it has run here before.")] = False,
+) -> None:
+    """Run the example study from start to a verified winner.
+
+    Starts the service, submits the study over HTTP, shows progress, prints the leaderboard, exports the winner, verifies
+    the export, and stops everything. Interrupted, it goes on where it was when it is run again.
+    """
+    try:
+        with _service(data_dir, workers) as nas:
+            row = _study(nas, again=again)
+            say(f'the study "{row.name}" is {row.state}: {nas.connection.url}/studies/{row.id}')
+            row = follow(nas, row, 0, as_json=False)
+            say(outcome(row))
+            if row.state is StudyState.FAILED:
+                raise CheckFailed(f"the study failed; the logs are in {data_dir / 'logs'}")
+            print_leaderboard(list(islice(nas.leaderboard(row.id), ROWS)), as_json=False)
+            winner = data_dir / "winner"
+            nas.export(row.id, best_trial(nas, row.id), winner, replace=True)
+    except KeyboardInterrupt:
+        say("\nstopped; run it again to go on")
+        raise typer.Exit(INTERRUPTED) from None
+    verify(winner)
+    _say_what_next(data_dir, row)
+
+
+def demo_spec() -> dict[str, Any]:
+    """The example study as a document."""
+    document: dict[str, Any] = json.loads((resources.files("nas.examples") / "demo.json").read_text())
+    return document
+
+
+@contextmanager
+def _service(data_dir: Path, workers: int | None) -> Iterator[Client]:
+    """A running service of our own; it is stopped at the end, and killed when we are."""
+    (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+    log = data_dir / "logs" / "up.log"
+    command = [sys.executable, "-m", "nas.cli", "up", "--data-dir", str(data_dir), "--port", "0", "--json"]
+    say(f"starting the service on {data_dir} …")
+    with log.open("wb") as talk:
+        service = subprocess.Popen(
+            command + ([f"--workers={workers}"] if workers else []),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=talk,
+            process_group=0,
+            preexec_fn=die_with_parent(),
+        )
+    assert service.stdout is not None
+    try:
+        line = service.stdout.readline()
+        if not line:
+            raise NotReady(f"the service did not start; it said:\n{log.read_text(errors='replace').strip()}")
+        with Client(json.loads(line)["url"], data_dir=data_dir) as nas:
+            yield nas
+    finally:
+        service.terminate()
+        service.communicate(timeout=STOP_SECONDS)
+
+
+def _study(nas: Client, *, again: bool) -> StudyRow:
+    """The study to follow: one that completed or can go on, else a new one under the next free name."""
+    spec = demo_spec()
+    for number in count(1):
+        name = spec["name"] if number == 1 else f"{spec['name']} {number}"
+        found = next(nas.studies(name=name), None)
+        if found is None:
+            return nas.submit({**spec, "name": name}).row
+        if not again and found.state not in (StudyState.FAILED, StudyState.STOPPED):
+            return found
+    raise AssertionError("count never ends")
+
+
+def _say_what_next(data_dir: Path, row: StudyRow) -> None:
+    say(f"\nthe results stay in {data_dir}: the winner in {data_dir / 'winner'}, logs in {data_dir / 'logs'}")
+    say(f"look closer:  nas up --data-dir {data_dir}    then open the page it names")
+    say(f"              nas top {row.id} --data-dir {data_dir}")
+    say("your own:     copy nas/examples/demo.json, change it, then: nas check FILE && nas submit FILE")

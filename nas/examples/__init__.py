@@ -1,0 +1,1 @@
+"""Studies to start from, as the documents that are submitted."""
