@@ -26,7 +26,7 @@ class Recurrence(Primitive):
     A convolution runs over queries, keys and values and is followed by SiLU. Queries are scaled by key_dim^(-1/2),
     except with write "step", whose step size sets the scale.
     `out_norm` "head" is RMSNorm per head then the gate ("head_plain": without weights); "gated" is Mamba-2's RMSNorm
-    of the gated output over the whole width.
+    of the gated output, over the width of each group.
     """
 
     role: ClassVar[Role] = "mixer"

@@ -8,11 +8,11 @@ EPS = 1e-5
 
 
 class RMSNorm(nn.Module):
-    """x / sqrt(mean(x^2) + 1e-5), times a learned weight unless `learned` is false."""
+    """x / sqrt(mean(x^2) + 1e-5), times a learned weight unless `learned` is false; the mean is taken in each group."""
 
-    def __init__(self, size: int, learned: bool = True) -> None:
+    def __init__(self, size: int, learned: bool = True, n_groups: int = 1) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.n_groups = size, n_groups
         self.weight = nn.Parameter(torch.empty(size)) if learned else None
 
     def initialise(self) -> None:
@@ -22,4 +22,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any leading axes; the last has `size` channels."""
-        return F.rms_norm(x, (self.size,), self.weight, EPS)
+        if self.n_groups == 1:
+            return F.rms_norm(x, (self.size,), self.weight, EPS)
+        groups = torch.unflatten(x, -1, (self.n_groups, -1))
+        normed = F.rms_norm(groups, groups.shape[-1:], eps=EPS).flatten(-2)
+        return normed if self.weight is None else normed * self.weight

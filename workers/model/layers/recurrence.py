@@ -42,8 +42,7 @@ class RecurrenceLayer(Part):
         self.conv = CausalConv(config.conv_channels, config.conv_width, config.conv_bias) if config.conv_width else None
         self.decay = DECAYS[config.decay](config, d_model)
         self.skip_H = nn.Parameter(torch.empty(config.n_heads)) if config.skip else None
-        norm_size = config.inner_width if config.out_norm == "gated" else config.value_dim
-        self.norm = RMSNorm(norm_size, learned=config.out_norm != "head_plain")
+        self.norm = _out_norm(config)
         self.out_proj = nn.Linear(config.inner_width, d_model, bias=False)
 
     def initialise(self, init: Initialiser) -> None:
@@ -98,6 +97,12 @@ class RecurrenceLayer(Part):
             return gated_BTD
         normed_BTD: Tensor = self.norm(out_BTHV).flatten(2)
         return normed_BTD * F.silu(gate_BTD) if self.config.gate else normed_BTD
+
+
+def _out_norm(config: Recurrence) -> RMSNorm:
+    if config.out_norm == "gated":
+        return RMSNorm(config.inner_width, n_groups=config.n_groups)
+    return RMSNorm(config.value_dim, learned=config.out_norm == "head")
 
 
 def _unit(x: Tensor) -> Tensor:
