@@ -63,7 +63,7 @@ def _choices(allowed: Allowed, possible: frozenset[str]) -> list[tuple[tuple[str
         beside = tuple(f"attention+{name}" for name in linear) if allowed["fusion"] != ("serial",) else ()
         mixers = ("attention", *linear, *beside)
     channels = _words(allowed["channel"])
-    return [(mixers, (*channels, "dense") if "moe" in channels else channels)] * depth
+    return [(mixers, (*channels, "dense") if "moe" in possible else channels)] * depth
 
 
 def _words(values: Values) -> tuple[str, ...]:
@@ -98,13 +98,13 @@ def _channel_params(word: str, allowed: Allowed) -> int:
     if word == "none":
         return 0
     width = ffn_width(d_model, float(allowed["ffn_ratio"][-1]))
-    part: Primitive = SwiGLU(d_ff=width) if word == "dense" else _heaviest_moe(width, allowed)
+    part: Primitive = SwiGLU(d_ff=width) if word == "dense" else _heaviest_moe(word, width, allowed)
     return _params(part, d_model) + d_model
 
 
-def _heaviest_moe(width: int, allowed: Allowed) -> MoE:
+def _heaviest_moe(word: str, width: int, allowed: Allowed) -> MoE:
     """At least as large as any allowed one: an expert's width is rounded up, so its corner is one wider."""
-    parts = int(allowed["granularity"][-1]) if allowed["routing"] != ("coarse",) else 1
+    parts = 1 if word == "moe" else int(allowed["granularity"][-1])
     used = int(allowed["top_k"][0]) * parts
     return MoE(n_experts=int(allowed["n_experts"][-1]) * parts, top_k=1, d_expert=-(-width // used) + (parts > 1))
 

@@ -69,8 +69,14 @@ _MICRO_MIXERS: dict[str, tuple[str, ...]] = {
     **{f"attention+{name}": ("attention", "parallel", *MIXERS[name]) for name in LINEAR_MIXERS},
     "none": (),
 }
-_CHANNELS: dict[str, tuple[str, ...]] = {"none": (), "dense": ("channel",), "moe": ("channel", "moe")}
-_ROUTINGS: dict[str, tuple[str, ...]] = {"coarse": (), "fine": ("fine",), "fine_shared": ("fine", "shared")}
+_MOE = ("channel", "moe")
+_CHANNELS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "dense": ("channel",),
+    "moe": _MOE,
+    "moe_fine": (*_MOE, "fine"),
+    "moe_shared": (*_MOE, "fine", "shared"),
+}
 _FUSIONS: dict[str, tuple[str, ...]] = {"serial": (), "parallel_add": ("linear",), "parallel_norm_mean": ("linear",)}
 
 _WIDTH = Gene(name="d_model", title="Width of the residual stream", limits=Number(4, 65_536), default=64)
@@ -204,7 +210,7 @@ _MIXER_KNOBS = (
 _MACRO_CHANNEL = (
     Gene(
         name="channel",
-        title="Channel part of the layers",
+        title="Channel part of the layers: SwiGLU, whole experts, experts split finer, or some of those used by every token",
         limits=OneOf(tuple(_CHANNELS)),
         default="dense",
         learn=partial(_learn_word, _CHANNELS),
@@ -225,14 +231,6 @@ _CHANNEL_KNOBS = (
         limits=Number(0.125, 32, whole=False),
         default=2.0,
         needs=("channel",),
-    ),
-    Gene(
-        name="routing",
-        title="Whole experts, experts split finer, or split finer with some that every token uses",
-        limits=OneOf(tuple(_ROUTINGS)),
-        default="coarse",
-        needs=("moe",),
-        learn=partial(_learn_word, _ROUTINGS),
     ),
     Gene(
         name="n_experts",

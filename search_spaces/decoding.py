@@ -56,7 +56,7 @@ def macro_words(assignment: Assignment) -> list[LayerWords]:
 def _channel_word(assignment: Assignment, at: int) -> str:
     """MoE closes every period, as in Jamba: period 2 is dense, moe, dense, moe."""
     word = str(assignment["channel"])
-    return "dense" if word == "moe" and (at + 1) % int(assignment["moe_period"]) else word
+    return "dense" if word.startswith("moe") and (at + 1) % int(assignment["moe_period"]) else word
 
 
 def attention_layers(assignment: Assignment) -> frozenset[int]:
@@ -142,8 +142,19 @@ def _dense(assignment: Assignment) -> Channel:
 
 
 def _moe(assignment: Assignment) -> Channel:
+    return _experts(assignment, 1, 0)
+
+
+def _moe_fine(assignment: Assignment) -> Channel:
+    return _experts(assignment, int(assignment["granularity"]), 0)
+
+
+def _moe_shared(assignment: Assignment) -> Channel:
+    return _experts(assignment, int(assignment["granularity"]), int(assignment["n_shared"]))
+
+
+def _experts(assignment: Assignment, parts: int, n_shared: int) -> Channel:
     """DeepSeekMoE's accounting: splitting or sharing experts changes neither all of them nor those a token uses."""
-    parts, n_shared = int(assignment.get("granularity", 1)), int(assignment.get("n_shared", 0))
     active = int(assignment["top_k"]) * parts
     width = ffn_width(int(assignment["d_model"]), float(assignment["ffn_ratio"]))
     return MoE(
@@ -168,4 +179,10 @@ MIXERS: dict[str, Callable[[Assignment], Mixer]] = {
     "gated_deltanet": _gated_deltanet,
     "short_conv": _short_conv,
 }
-CHANNELS: dict[str, Callable[[Assignment], Channel | None]] = {"none": _no_channel, "dense": _dense, "moe": _moe}
+CHANNELS: dict[str, Callable[[Assignment], Channel | None]] = {
+    "none": _no_channel,
+    "dense": _dense,
+    "moe": _moe,
+    "moe_fine": _moe_fine,
+    "moe_shared": _moe_shared,
+}

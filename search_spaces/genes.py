@@ -23,9 +23,9 @@ CONDITIONS = {
     "short_conv": "some layer is short_conv",
     "parallel": "some layer has parallel mixers",
     "channel": "some layer has a channel part",
-    "moe": "some channel part is moe",
-    "fine": "routing is fine or fine_shared",
-    "shared": "routing is fine_shared",
+    "moe": "some channel part has experts",
+    "fine": "some channel part is moe_fine or moe_shared",
+    "shared": "some channel part is moe_shared",
     "loops": "n_loops is above 1",
 }
 

@@ -1,0 +1,75 @@
+import pytest
+
+from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.cost import MAX_PARAMS, check_size, price
+from search_spaces.primitives import Cost, CostContext
+from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.moe import MoE
+from search_spaces.primitives.short_conv import ShortConv
+from search_spaces.primitives.swiglu import SwiGLU
+
+CONTEXT = CostContext(context_length=10, bytes_per_element=2)
+ATTENTION = Attention(n_heads=2, n_kv_heads=1, head_dim=4)
+SWIGLU = SwiGLU(d_ff=16)
+# q and o 8x8, k and v 8x4; three matrices 8x16
+ATTENTION_PARAMS = 2 * 64 + 2 * 32
+SWIGLU_PARAMS = 3 * 8 * 16
+
+
+def build(*core: Layer, tie=True, **fields) -> Architecture:
+    return Architecture(d_model=8, input=TokenInput(vocab_size=100, tie_embeddings=tie), core=core, **fields)
+
+
+def test_price_counts_embedding_norms_and_parts():
+    architecture = build(Layer(mixers=(ATTENTION,), channel=SWIGLU), Layer(channel=SWIGLU))
+    norms = 8 * (1 + 2 + 1)
+    assert price(architecture, CONTEXT).params == 800 + norms + ATTENTION_PARAMS + 2 * SWIGLU_PARAMS
+
+
+def test_price_counts_a_table_more_when_untied():
+    tied, untied = (price(build(Layer(channel=SWIGLU), tie=tie), CONTEXT) for tie in (True, False))
+    assert untied.params - tied.params == untied.active_params - tied.active_params == 800
+    assert untied.flops_per_token == tied.flops_per_token == 2 * 800 + 2 * SWIGLU_PARAMS
+
+
+def test_price_counts_a_norm_for_each_averaged_branch():
+    branches = (ATTENTION, ShortConv())
+    added, averaged = (price(build(Layer(mixers=branches, fusion=how)), CONTEXT) for how in ("add", "norm_mean"))
+    assert averaged.params - added.params == 2 * 8
+    assert averaged.flops_per_token == added.flops_per_token
+
+
+def test_price_counts_looped_weights_once_and_their_work_every_time():
+    layer = Layer(mixers=(ATTENTION,))
+    once, looped = price(build(layer), CONTEXT), price(build(layer, n_loops=3, injection="add"), CONTEXT)
+    assert looped.params == once.params
+    assert looped.state_bytes == 3 * once.state_bytes == 3 * 2 * 4 * 10 * 2
+    assert looped.flops_per_token - 1600 == 3 * (once.flops_per_token - 1600)
+
+
+def test_price_adds_prelude_core_and_coda():
+    layers = [Layer(channel=SwiGLU(d_ff=width)) for width in (8, 16, 24)]
+    architecture = build(layers[1], prelude=(layers[0],), coda=(layers[2],), n_loops=2)
+    assert price(architecture, CONTEXT).params == 808 + 3 * 8 + 3 * 8 * (8 + 16 + 24)
+    assert price(architecture, CONTEXT).flops_per_token == 1600 + 2 * 3 * 8 * (8 + 2 * 16 + 24)
+
+
+def test_price_counts_active_experts_only_as_active():
+    cost = price(build(Layer(channel=MoE(n_experts=6, top_k=2, d_expert=5, n_shared=1))), CONTEXT)
+    assert cost.params == 808 + 8 + 8 * 6 + 7 * 3 * 8 * 5
+    assert cost.active_params == 808 + 8 + 8 * 6 + 3 * 3 * 8 * 5
+
+
+def test_cost_is_integers_at_any_size():
+    huge = Architecture(d_model=65_536, core=(Layer(channel=MoE(n_experts=4096, top_k=64, d_expert=262_144)),) * 512, n_loops=2)
+    expert = 3 * 65_536 * 262_144
+    assert price(huge, CONTEXT).params == 257 * 65_536 + 512 * (65_536 + 4096 * (65_536 + expert))
+    assert price(huge, CONTEXT) == price(huge, CONTEXT) + Cost()
+
+
+def test_check_size_refuses_what_cannot_be_trained():
+    layer = Layer(channel=SwiGLU(d_ff=262_144))
+    check_size(Architecture(d_model=4096, core=(layer,) * 3))
+    with pytest.raises(ValueError, match=r"12,88\d,\d{3},\d{3} parameters; at most 10,000,000,000"):
+        check_size(Architecture(d_model=4096, core=(layer,) * 4))
+    assert MAX_PARAMS == 10**10
