@@ -10,30 +10,32 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
-from nas.errors import Conflict, NasError, NotFound
+from nas.errors import Conflict, NotFound
 from nas.export.readme import readme
-from nas.run import Artifact, Result, Run
+from nas.export.replay import replay
+from nas.run import Artifact, Result
 from nas.store.views import StudyView, TrialView
 
 FORMAT = "nas-bundle/1"
 CHUNK_BYTES = 1 << 20
 
 
-class Corrupt(NasError):
+class Corrupt(Conflict):
     """A stored file is not what its result recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What a bundle is made from: the study, the trial with its result, and the run that repeats it from nothing."""
+    """What a bundle is made from: a study and a trial as the store reads them, the workspace, and the moment."""
 
     study: StudyView
     trial: TrialView
-    run: Run
-    created: datetime
     workspace: Path
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def entries(source: Source) -> tuple[Entry, ...]:
         "README.md": readme(source.study.spec, source.trial, result),
         "architecture.json": source.trial.architecture.to_json(),
         "result.json": result.to_json(),
-        "run.json": source.run.to_json(),
+        "run.json": replay(source.study, source.trial).to_json(),
         "provenance.json": json.dumps(provenance(source, result), indent=2, ensure_ascii=False),
     }
     written = tuple(Entry(path, f"{text.rstrip()}\n".encode()) for path, text in documents.items())
@@ -92,6 +94,7 @@ def stream_zip(source: Source) -> Iterator[bytes]:
 def provenance(source: Source, result: Result) -> dict[str, object]:
     """Where the numbers come from: the identities of everything that decided them."""
     study, spec, row, measurement = source.study.row, source.study.spec, source.trial.row, result.measurement
+    run = replay(source.study, source.trial)
     return {
         "format": FORMAT,
         "created": source.created.isoformat(),
@@ -102,7 +105,7 @@ def provenance(source: Source, result: Result) -> dict[str, object]:
             "space": spec.space.digest,
             "protocol": spec.protocol.digest,
         },
-        "seeds": {"run": source.run.seed, "data": source.run.data_seed},
+        "seeds": {"run": run.seed, "data": run.data_seed},
         "versions": measurement.versions,
         "hardware": {"device": measurement.device, "host": measurement.host},
     }
@@ -143,13 +146,16 @@ class _Outbox:
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes, /) -> int:
         """Keep the bytes until they are taken."""
         self._chunks.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
         """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def take(self) -> bytes:
         """Everything since the last call."""
@@ -162,17 +168,11 @@ def _zipped(found: tuple[Entry, ...], created: datetime) -> Iterator[bytes]:
     """Stored, not compressed: weights do not shrink. Each member's size and checksum follow its bytes."""
     outbox = _Outbox()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
-        member, current = None, None
-        for path, chunk in _pieces(found):
-            if path != current:
-                if member is not None:
-                    member.close()
-                current, member = path, archive.open(_member(path, created), "w")
-            assert member is not None
-            member.write(chunk)
-            yield outbox.take()
-        if member is not None:
-            member.close()
+        for path, pieces in groupby(_pieces(found), key=itemgetter(0)):
+            with archive.open(_member(path, created), "w") as member:
+                for _, chunk in pieces:
+                    member.write(chunk)
+                    yield outbox.take()
     yield outbox.take()
 
 
