@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8642
 
+    allowed_hosts: str = ""
+    """Names, beside loopback and `host`, under which clients may address the service; separated by commas."""
+
     workers: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Runs at once; unset: one per CPU core, or one per GPU fraction."""
 

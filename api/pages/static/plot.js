@@ -1,0 +1,89 @@
+// draws quality versus cost from the public API: scores with intervals, the front on the two axes shown, references as stars
+"use strict";
+
+const ROWS = 500;
+const COSTS = { params: "Parameters", active_params: "Parameters one token uses", flops_per_token: "Forward FLOPs per token", state_bytes: "Decode state, bytes" };
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+// plotly reads a few HTML tags and entities in its texts: what comes from users must not be read so
+function plain(text) {
+  return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+}
+
+function front(trials, cost) {
+  const order = [...trials].sort((a, b) => a.cost[cost] - b.cost[cost] || b.score - a.score);
+  let best = -Infinity;
+  return order.filter((trial) => trial.score > best && ((best = trial.score), true));
+}
+
+function markers(name, trials, cost, marker) {
+  return {
+    type: "scatter", mode: "markers", name, marker,
+    x: trials.map((trial) => trial.cost[cost]),
+    y: trials.map((trial) => trial.score),
+    error_y: {
+      type: "data", symmetric: false, thickness: 1, width: 2, color: marker.color,
+      array: trials.map((trial) => trial.score_high - trial.score),
+      arrayminus: trials.map((trial) => trial.score - trial.score_low),
+    },
+    text: trials.map((trial) => `<b>${plain(trial.reference || `#${trial.number}`)}</b> · rung ${trial.rung}<br>${plain(trial.summary)}`),
+    customdata: trials.map((trial) => trial.number),
+    hovertemplate: "%{text}<br>score %{y:.4f}<br>%{x:.4s}<extra></extra>",
+  };
+}
+
+function traces(trials, cost) {
+  const edge = front(trials, cost);
+  const own = trials.filter((trial) => !trial.reference);
+  const zoo = trials.filter((trial) => trial.reference);
+  return [
+    { type: "scatter", mode: "lines", name: "Front", x: edge.map((t) => t.cost[cost]), y: edge.map((t) => t.score),
+      line: { shape: "hv", width: 1.5, dash: "dot", color: colour("muted") }, hoverinfo: "skip" },
+    markers("Searched", own, cost, { color: colour("accent"), size: 8, opacity: 0.85 }),
+    markers("References", zoo, cost, { color: colour("mark"), size: 13, symbol: "star" }),
+  ].filter((trace) => trace.x.length);
+}
+
+function layout(cost) {
+  const axis = { gridcolor: colour("line"), zeroline: false, automargin: true, linecolor: colour("line") };
+  return {
+    margin: { l: 50, r: 12, t: 8, b: 44 },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: colour("text") },
+    xaxis: { ...axis, type: "log", title: { text: COSTS[cost] }, exponentformat: "SI", dtick: "D2" },
+    yaxis: { ...axis, title: { text: "Score" } },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+    hoverlabel: { align: "left", bgcolor: colour("surface"), bordercolor: colour("line"), font: { color: colour("text") } },
+    hovermode: "closest",
+  };
+}
+
+async function read(path) {
+  const response = await fetch(path, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`${response.status}`);
+  return response.json();
+}
+
+// the first rows of the leaderboard and everything on the front: what is drawn is said below the plot
+async function shownTrials(study) {
+  const [page, edge] = await Promise.all([read(`/v1/studies/${study}/leaderboard?limit=${ROWS}`), read(`/v1/studies/${study}/pareto`)]);
+  const found = new Map([...page.items.map((row) => row.trial), ...edge].map((trial) => [trial.number, trial]));
+  return { trials: [...found.values()].filter((trial) => trial.score !== null && trial.state !== "infeasible"), more: page.next_cursor !== null };
+}
+
+async function draw(study, cost) {
+  const plot = document.getElementById("plot");
+  const { trials, more } = await shownTrials(study);
+  await Plotly.react(plot, traces(trials, cost), layout(cost), { displaylogo: false, responsive: true, displayModeBar: false });
+  document.getElementById("plot-count").textContent = more ? `The first ${trials.length} trials are drawn.` : `${trials.length} trials are drawn.`;
+  if (!plot.dataset.linked) {
+    plot.dataset.linked = "yes";
+    plot.on("plotly_click", (event) => {
+      const number = event.points[0].customdata;
+      if (number !== undefined) location.href = `/studies/${study}/trials/${number}`;
+    });
+  }
+}

@@ -1,0 +1,190 @@
+"""The pages' handlers: read the store as the API does, and render."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api import body
+from api.errors import Kind
+from api.pages import assets, format
+from api.routers.leaderboard import FilterDep, SortDep
+from api.routers.parameters import Cursor, StudyId, TrialNumber
+from api.security import SESSION_COOKIE, Reader, Writer, close_session, open_session, refuse_other_sites
+from api.services import EngineDep
+from nas.errors import Denied
+from nas.metrics import METRICS
+from nas.store import reads
+from nas.store.api_keys import authenticate
+from nas.store.submissions import set_wish
+from nas.study import FINAL_STUDY_STATES, Wish
+from search_spaces.architecture import Architecture
+from search_spaces.summary import shares
+
+router = APIRouter(include_in_schema=False)
+
+ROWS: Final = 50
+EVENTS_SHOWN: Final = 30
+WISHES: Final = {"pause": Wish.PAUSE, "resume": Wish.RUN, "stop": Wish.STOP}
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to the application."""
+    app.include_router(router)
+
+
+def refused(request: Request, kind: Kind, detail: str) -> Response:
+    """What a browser sees instead of a problem document: the way to log in, or the reason on a page."""
+    if kind.status == 401:
+        return RedirectResponse(f"/login?{urlencode({'next': request.url.path})}", 303)
+    return HTMLResponse(
+        _page("refused.html", kind=kind, detail=detail, signed_in=SESSION_COOKIE in request.cookies), kind.status
+    )
+
+
+@router.get("/")
+def studies(principal: Reader, engine: EngineDep, cursor: Cursor = None) -> HTMLResponse:
+    """The list of studies."""
+    page = reads.list_studies(engine, principal, limit=ROWS, cursor=cursor)
+    return HTMLResponse(_page("studies.html", page=page, cursor=cursor, principal=principal))
+
+
+@router.get("/studies/{study_id}")
+def study(
+    study_id: StudyId,
+    request: Request,
+    principal: Reader,
+    engine: EngineDep,
+    sort: SortDep,
+    where: FilterDep,
+    cursor: Cursor = None,
+) -> HTMLResponse:
+    """One study: where it stands, its leaderboard, its plot, its events."""
+    found = reads.get_study(engine, principal, study_id)
+    page = reads.leaderboard(engine, principal, study_id, sort=sort, where=where, limit=ROWS, cursor=cursor)
+    events = reads.events_after(engine, principal, study_id, max(0, found.row.last_event - EVENTS_SHOWN))
+    return HTMLResponse(
+        _page(
+            "study.html",
+            study=found,
+            page=page,
+            sort=sort,
+            cursor=cursor,
+            query=_Query(request),
+            events=reversed(events),
+            writer=principal.allows("write"),
+            final=found.row.state in FINAL_STUDY_STATES,
+        )
+    )
+
+
+@router.get("/studies/{study_id}/trials/{number}")
+def trial(study_id: StudyId, number: TrialNumber, principal: Reader, engine: EngineDep) -> HTMLResponse:
+    """One trial: its architecture, costs, tasks and attempts."""
+    found = reads.get_study(engine, principal, study_id)
+    shown = reads.get_trial(engine, principal, study_id, number)
+    return HTMLResponse(
+        _page(
+            "trial.html", study=found, trial=shown, shares=shares(shown.architecture), architecture=_pretty(shown.architecture)
+        )
+    )
+
+
+@router.post("/studies/{study_id}/{verb}")
+def change(
+    study_id: StudyId, verb: Literal["pause", "resume", "stop"], principal: Writer, engine: EngineDep
+) -> RedirectResponse:
+    """Pause, resume or stop, then show the study again."""
+    set_wish(engine, principal, study_id, WISHES[verb])
+    return RedirectResponse(f"/studies/{study_id}", 303)
+
+
+@router.get("/login")
+def login_form() -> HTMLResponse:
+    """Asks for a key."""
+    return HTMLResponse(_page("login.html", wrong=False, signed_in=False))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    refuse_other_sites(request)
+    return dict(parse_qsl((await body.read(request, "application/x-www-form-urlencoded")).decode(errors="replace")))
+
+
+@router.post("/login")
+def login(request: Request, form: Annotated[dict[str, str], Depends(_form)], engine: EngineDep, next: str = "/") -> Response:
+    """Check the key, let the browser keep it, and go where the visitor wanted to be."""
+    token = form.get("key", "").strip()
+    try:
+        authenticate(engine, token)
+    except Denied:
+        return HTMLResponse(_page("login.html", wrong=True, signed_in=False), 401)
+    # a path of ours and nothing that a browser reads as another host
+    response = RedirectResponse(next if next.startswith("/studies/") and "\\" not in next else "/", 303)
+    open_session(response, token, secure=request.url.scheme == "https")
+    return response
+
+
+@router.post("/logout")
+def logout(_: Annotated[dict[str, str], Depends(_form)]) -> Response:
+    """Forget the key."""
+    response = RedirectResponse("/login", 303)
+    close_session(response)
+    return response
+
+
+@router.get("/static/{name}")
+def asset(request: Request, name: str) -> Response:
+    """A style, a script, the plotting library."""
+    return assets.serve(request, name)
+
+
+class _Query:
+    """The page's query string with some of it changed: what sort and paging links need."""
+
+    def __init__(self, request: Request) -> None:
+        self._pairs = request.query_params.multi_items()
+
+    def with_(self, **changes: str | bool | None) -> str:
+        """The query string; None removes a parameter. Paging starts anew."""
+        dropped = {*changes, "cursor"}
+        kept = [(name, value) for name, value in self._pairs if name not in dropped]
+        added = [
+            (name, str(value).lower() if isinstance(value, bool) else value)
+            for name, value in changes.items()
+            if value is not None
+        ]
+        return "?" + urlencode([*kept, *added])
+
+    def get(self, name: str) -> str | None:
+        """One parameter's value."""
+        return next((value for key, value in self._pairs if key == name), None)
+
+
+def _page(template: str, *, signed_in: bool = True, **context: Any) -> str:
+    return _templates().get_template(template).render(signed_in=signed_in, **context)
+
+
+def _pretty(architecture: Architecture) -> str:
+    """JSON for reading: fields at their defaults left out."""
+    return json.dumps(json.loads(architecture.canonical_json()), indent=2, ensure_ascii=False)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=format.count, bytes=format.n_bytes, score=format.score, percent=format.percent, ago=format.ago
+    )
+    environment.globals.update(asset=assets.url, metrics=METRICS)
+    return environment

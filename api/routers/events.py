@@ -1,0 +1,71 @@
+"""A study's events as a stream (SSE): the id is the event's number, so that a reader resumes where it was cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response, StreamingResponse
+from fastapi.sse import format_sse_event
+from starlette.concurrency import run_in_threadpool
+
+from api.answer import encode
+from api.routers.parameters import StudyId
+from api.security import Reader
+from api.services import ServicesDep
+from nas.store.events import EventBell
+from nas.store.reads import events_after, get_study
+from nas.store.views import EventView
+from nas.study import FINAL_STUDY_STATES
+
+router = APIRouter(prefix="/v1/studies/{study_id}", tags=["events"])
+
+HEARTBEAT_SECONDS: Final = 15.0
+HEARTBEAT: Final = b": still here\n\n"
+
+LastEventId = Annotated[int, Header(ge=0, lt=2**63, description="The last event seen; the stream goes on after it")]
+After = Annotated[int, Query(ge=0, lt=2**63, description="The same, for browsers, which cannot set the header themselves")]
+Read = Callable[[int], tuple[EventView, ...]]
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "The study has ended and every event was seen"},
+    },
+)
+async def stream(
+    study_id: StudyId, principal: Reader, services: ServicesDep, last_event_id: LastEventId = 0, after: After = 0
+) -> Response:
+    """Events after `Last-Event-ID`, then new ones as they happen, until the study has ended."""
+    engine, seen = services.engine, max(last_event_id, after)
+    study = await run_in_threadpool(get_study, engine, principal, study_id)
+    if study.row.state in FINAL_STUDY_STATES and seen >= study.row.last_event:
+        # 204 is how a browser learns not to connect again
+        return Response(status_code=204)
+    follow = _follow(services.bell, study_id, lambda seq: events_after(engine, principal, study_id, seq), seen)
+    return StreamingResponse(follow, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _follow(bell: EventBell, study_id: str, read: Read, seq: int) -> AsyncIterator[bytes]:
+    """Subscribes only once somebody reads, and unsubscribes however reading ends."""
+    with bell.subscribe(study_id) as ring:
+        while True:
+            ring.clear()
+            events = await run_in_threadpool(read, seq)
+            for event in events:
+                seq = event.seq
+                yield format_sse_event(data_str=encode(event).decode(), event=event.kind, id=str(event.seq))
+                if _is_final(event):
+                    return
+            if not events:
+                yield HEARTBEAT
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ring.wait(), HEARTBEAT_SECONDS)
+
+
+def _is_final(event: EventView) -> bool:
+    return event.kind == "study.state" and event.data.get("state") in FINAL_STUDY_STATES

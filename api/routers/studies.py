@@ -1,0 +1,80 @@
+"""Studies: submit, check, list, read, and say what is wanted of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+from nas.pricing import Quote, quote
+
+from api.answer import json_answer
+from api.body import JsonBody
+from api.openapi import body
+from api.routers.parameters import Cursor, Limit, StudyId
+from api.security import Reader, Writer
+from api.services import EngineDep, SettingsDep
+from nas.store.reads import get_study, list_studies
+from nas.store.submissions import set_wish, submit_study
+from nas.store.views import Page, StudyRow, StudyView
+from nas.study import StudyState, Wish
+from nas.submission import read_spec
+
+router = APIRouter(prefix="/v1", tags=["studies"])
+
+IdempotencyKey = Annotated[
+    str | None, Header(max_length=200, description="The same key with the same body makes one study, however often it is sent")
+]
+States = Annotated[tuple[StudyState, ...], Query(alias="state", max_length=7, description="Only studies in these states")]
+Name = Annotated[str | None, Query(max_length=100, description="Only the studies of exactly this name")]
+
+
+@router.post("/studies", status_code=201, response_model=StudyView, openapi_extra=body("StudyRequest"))
+def submit(
+    document: JsonBody, principal: Writer, engine: EngineDep, settings: SettingsDep, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Submit a study. It is stored when the answer comes."""
+    submission = submit_study(engine, principal, read_spec(document, settings.data_root), idempotency_key)
+    headers = {"Location": f"/v1/studies/{submission.study_id}"}
+    if submission.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_answer(get_study(engine, principal, submission.study_id), 201, headers)
+
+
+@router.post("/studies:check", response_model=Quote, openapi_extra=body("StudyRequest"))
+def check(document: JsonBody, _: Reader, settings: SettingsDep) -> Response:
+    """Validate and price a study without creating it."""
+    return json_answer(quote(read_spec(document, settings.data_root)))
+
+
+@router.get("/studies", response_model=Page[StudyRow])
+def index(
+    principal: Reader, engine: EngineDep, state: States = (), name: Name = None, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Your studies, newest first; an admin's key sees everybody's."""
+    return json_answer(list_studies(engine, principal, states=frozenset(state), name=name, limit=limit, cursor=cursor))
+
+
+@router.get("/studies/{study_id}", response_model=StudyView)
+def show(study_id: StudyId, principal: Reader, engine: EngineDep) -> Response:
+    """One study: where it stands and what was submitted."""
+    return json_answer(get_study(engine, principal, study_id))
+
+
+@router.post("/studies/{study_id}:pause", response_model=StudyRow)
+def pause(study_id: StudyId, principal: Writer, engine: EngineDep) -> Response:
+    """Start no new runs; those in flight go on."""
+    set_wish(engine, principal, study_id, Wish.PAUSE)
+    return json_answer(get_study(engine, principal, study_id).row)
+
+
+@router.post("/studies/{study_id}:resume", response_model=StudyRow)
+def resume(study_id: StudyId, principal: Writer, engine: EngineDep) -> Response:
+    """Go on with a paused study."""
+    set_wish(engine, principal, study_id, Wish.RUN)
+    return json_answer(get_study(engine, principal, study_id).row)
+
+
+@router.post("/studies/{study_id}:stop", response_model=StudyRow)
+def stop(study_id: StudyId, principal: Writer, engine: EngineDep) -> Response:
+    """End a study for good; what was measured stays."""
+    set_wish(engine, principal, study_id, Wish.STOP)
+    return json_answer(get_study(engine, principal, study_id).row)

@@ -1,0 +1,79 @@
+"""From what a user submits to a `StudySpec`: presets are replaced by their spaces, fields validated, corpora looked up.
+
+Submitting, checking and the command line all come through `read_spec`, so they refuse the same things in the same words.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nas.errors import FieldProblem, Invalid
+from nas.study import StudySpec
+from nas.tasks import BytesLM
+from nas.validation import validate
+from search_spaces.presets import PRESETS
+
+BUILT_IN_CORPORA = frozenset({"python-stdlib"})
+
+
+def read_spec(document: Any, data_root: Path | None) -> StudySpec:
+    """The study that a decoded JSON document asks for; its `space` is a space document or `{"preset": NAME}`.
+
+    Raises `Invalid` with a JSON pointer to each wrong field. `data_root`: the folder that users' corpora must lie in.
+    """
+    spec = validate(StudySpec, _with_preset_replaced(document))
+    problems = tuple(_corpus_problems(spec, data_root))
+    if problems:
+        raise Invalid(problems[0].reason, problems)
+    return spec
+
+
+def request_schema(ref_template: str) -> dict[str, Any]:
+    """The JSON schema of what `read_spec` reads."""
+    schema = StudySpec.model_json_schema(ref_template=ref_template)
+    choice = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["preset"],
+        "properties": {"preset": {"enum": sorted(PRESETS)}},
+    }
+    schema["properties"]["space"] = {"anyOf": [schema["properties"]["space"], choice]}
+    return schema
+
+
+def _with_preset_replaced(document: Any) -> Any:
+    space = document.get("space") if isinstance(document, dict) else None
+    if not isinstance(space, dict) or "preset" not in space:
+        return document
+    others = sorted(space.keys() - {"preset"})
+    if others:
+        reason = f"a preset stands alone; leave out {', '.join(others)[:100]}, or write the space out (GET /v1/spaces has it)"
+        raise _invalid_space("/space", reason)
+    name = space["preset"]
+    if not isinstance(name, str) or name not in PRESETS:
+        raise _invalid_space("/space/preset", f"there is no such preset; there are {', '.join(sorted(PRESETS))}")
+    return {**document, "space": PRESETS[name]().to_data()}
+
+
+def _invalid_space(pointer: str, reason: str) -> Invalid:
+    return Invalid(f"{pointer}: {reason}", (FieldProblem(pointer, reason),))
+
+
+def _corpus_problems(spec: StudySpec, data_root: Path | None) -> Iterator[FieldProblem]:
+    for index, task in enumerate(spec.protocol.tasks):
+        if isinstance(task, BytesLM) and task.corpus not in BUILT_IN_CORPORA:
+            reason = _corpus_reason(task.corpus, data_root)
+            if reason:
+                yield FieldProblem(f"/protocol/tasks/{index}/corpus", reason)
+
+
+def _corpus_reason(corpus: str, data_root: Path | None) -> str | None:
+    """Why a user's corpus cannot be used. The same words for what is outside and what is not there: paths stay secret."""
+    built_in = f"built in: {', '.join(sorted(BUILT_IN_CORPORA))}"
+    if data_root is None:
+        return f"this service has no data root, so only corpora it brings can be used ({built_in})"
+    root = data_root.resolve()
+    path = (root / corpus).resolve()
+    if Path(corpus).is_absolute() or not path.is_relative_to(root) or not path.exists():
+        return f"no such file or folder below the data root; give a path relative to it ({built_in})"
+    return None
