@@ -6,6 +6,8 @@ arXiv 1706.03762, 2305.13245, 2004.05150. Letters: B batch, T queries, S keys, H
 D head size, N blocks of W tokens. Head h reads key/value head h // (H / G).
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,13 +35,14 @@ def attention(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None
 def attention_reference(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None) -> Tensor:
     """The definition, with the whole score matrix."""
     (T, H, D), S = q_BTHD.shape[1:], k_BSGD.shape[1]
-    k_BSHD, v_BSHD = (x.repeat_interleave(H // x.shape[2], dim=2) for x in (k_BSGD, v_BSGD))
+    q_BHTD = q_BTHD.transpose(1, 2)
+    k_BHSD, v_BHSD = (x.repeat_interleave(H // x.shape[2], dim=2).transpose(1, 2) for x in (k_BSGD, v_BSGD))
     token_S = torch.arange(S, device=q_BTHD.device)
     distance_TS = token_S[S - T :, None] - token_S
     visible_TS = (distance_TS >= 0) & (distance_TS < (window or S))
-    scores_BHTS = torch.einsum("bthd,bshd->bhts", q_BTHD, k_BSHD) * D**-0.5
+    scores_BHTS = q_BHTD @ k_BHSD.mT / math.sqrt(D)
     weights_BHTS = scores_BHTS.masked_fill(~visible_TS, float("-inf")).softmax(dim=-1)
-    return torch.einsum("bhts,bshd->bthd", weights_BHTS, v_BSHD)
+    return (weights_BHTS @ v_BHSD).transpose(1, 2)
 
 
 def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None) -> Tensor:

@@ -1,0 +1,28 @@
+"""Models for the tests: built from example architectures, with weights large enough that every part matters."""
+
+import torch
+from torch import Tensor
+
+from search_spaces.architecture import Architecture
+from workers.model import Model, build
+
+LENGTH = 13
+
+
+def make_model(architecture: Architecture, seed: int = 0) -> Model:
+    """The model with unit-scale weights, in place of the small ones training starts from."""
+    generator = torch.Generator().manual_seed(seed)
+    model = build(architecture, generator)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, parameter.shape[-1] ** -0.5, generator=generator)
+            else:
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model.eval()
+
+
+def make_tokens(architecture: Architecture, length: int = LENGTH, batch_size: int = 2) -> Tensor:
+    """Random tokens, always the same."""
+    generator = torch.Generator().manual_seed(7)
+    return torch.randint(architecture.input.vocab_size, (batch_size, length), generator=generator)

@@ -1,0 +1,140 @@
+"""What every primitive's torch layer must keep, over the whole catalogue: it is what its config says it is."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from search_spaces.cost import price
+from search_spaces.primitives import CATALOGUE, CostContext
+from tests.search_spaces.examples import EXAMPLES, VOCAB_SIZE, architecture_of
+from tests.workers.model.models import LENGTH, make_model, make_tokens
+from tests.workers.model.tracing import trace
+from workers.model import build
+from workers.model.layers import LAYERS
+
+ARCHITECTURES = {name: architecture_of(primitive) for name, primitive in EXAMPLES.items()}
+every_example = pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
+
+
+def test_every_primitive_has_a_layer():
+    assert set(LAYERS) == set(CATALOGUE.values())
+
+
+@every_example
+def test_layer_returns_logits_of_the_right_shape(architecture):
+    output = make_model(architecture)(make_tokens(architecture))
+    assert output.logits_BTV.shape == (2, LENGTH, VOCAB_SIZE)
+    assert output.auxiliary_loss.shape == ()
+
+
+@every_example
+def test_layer_is_causal(architecture):
+    model, tokens = make_model(architecture), make_tokens(architecture, 70)
+    changed = tokens.clone()
+    changed[:, 50] = (changed[:, 50] + 1) % VOCAB_SIZE
+    before, after = model(tokens).logits_BTV, model(changed).logits_BTV
+    assert torch.allclose(before[:, :50], after[:, :50], atol=1e-6)
+    assert not torch.allclose(before[:, 50], after[:, 50], atol=1e-2)
+
+
+@every_example
+def test_layer_gives_every_parameter_a_finite_gradient(architecture):
+    model, tokens = make_model(architecture), make_tokens(architecture, 40)
+    output = model(tokens)
+    (F.cross_entropy(output.logits_BTV.flatten(0, 1), tokens.flatten()) + output.auxiliary_loss).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+@every_example
+def test_layer_has_the_parameters_it_costs(architecture):
+    expected = price(architecture, CostContext(context_length=1)).params
+    assert sum(parameter.numel() for parameter in build(architecture).parameters()) == expected
+
+
+@every_example
+@pytest.mark.parametrize("length", [1, LENGTH])
+def test_layer_keeps_the_state_it_costs(architecture, length):
+    model, tokens = make_model(architecture), make_tokens(architecture, length)
+    _, state = model.extend(tokens, model.initial_state(2))
+    held = sum(tensor.nbytes for part in state.parts for tensor in part)
+    assert held == 2 * price(architecture, CostContext(context_length=length, bytes_per_element=4)).state_bytes
+
+
+@every_example
+def test_layer_decodes_with_the_flops_it_costs(architecture):
+    model, tokens = make_model(architecture), make_tokens(architecture, batch_size=1)
+    state = model.initial_state(1)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        for t in range(LENGTH):
+            _, state = model.step(tokens[:, t], state)
+    cost = price(architecture, CostContext(context_length=LENGTH))
+    assert cost.flops_per_token == math.ceil(counter.get_total_flops() / LENGTH)
+
+
+@every_example
+def test_layer_decodes_what_it_computes_at_once(architecture):
+    model, tokens = make_model(architecture), make_tokens(architecture)
+    state, logits = model.initial_state(2), []
+    for t in range(LENGTH):
+        logits_BV, state = model.step(tokens[:, t], state)
+        logits.append(logits_BV)
+    assert state.n_tokens == LENGTH
+    assert torch.allclose(torch.stack(logits, dim=1), model(tokens).logits_BTV, atol=1e-5, rtol=1e-5)
+
+
+@every_example
+def test_layer_decodes_in_segments(architecture):
+    model, tokens = make_model(architecture), make_tokens(architecture, 60)
+    state, logits = model.initial_state(2), []
+    for segment in tokens.split([2, 41, 1, 16], dim=1):
+        logits_BTV, state = model.extend(segment, state)
+        logits.append(logits_BTV)
+    assert torch.allclose(torch.cat(logits, dim=1), model(tokens).logits_BTV, atol=1e-5, rtol=1e-5)
+
+
+@every_example
+def test_layer_learns_a_batch_by_heart(architecture):
+    model, tokens = build(architecture, torch.Generator().manual_seed(0)), make_tokens(architecture, 20)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(3):
+        output = model(tokens[:, :-1])
+        loss = F.cross_entropy(output.logits_BTV.flatten(0, 1), tokens[:, 1:].flatten()) + output.auxiliary_loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        model.update_routing_biases()
+        losses.append(loss.item())
+    assert losses[0] > losses[1] > losses[2]
+
+
+@every_example
+def test_layer_runs_the_same_operations_whatever_the_tokens(architecture):
+    """A training step never looks at a number from the host, and its shapes come from shapes: it can be captured."""
+    model = build(architecture, torch.Generator().manual_seed(0))
+    tokens = make_tokens(architecture, 40)
+    zeros = torch.zeros_like(tokens)
+    first = trace(lambda: training_step(model, tokens))
+    second = trace(lambda: training_step(model, zeros))
+    assert len(first) > 20
+    assert first == second
+
+
+@every_example
+def test_layer_runs_without_data(architecture):
+    model = build(architecture).to("meta")
+    training_step(model, make_tokens(architecture, 40).to("meta"))
+
+
+def training_step(model, tokens):
+    model.zero_grad()
+    output = model(tokens)
+    loss = F.cross_entropy(output.logits_BTV.flatten(0, 1), tokens.flatten()) + output.auxiliary_loss
+    loss.backward()
+    model.update_routing_biases()
