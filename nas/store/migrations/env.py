@@ -1,0 +1,13 @@
+"""Alembic's entry point: runs on the connection, and in the transaction, that `nas.store.migrate` hands over."""
+
+from alembic import context
+
+from nas.store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table="nas_alembic_version",
+)
+with context.begin_transaction():
+    context.run_migrations()

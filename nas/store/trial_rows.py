@@ -1,0 +1,204 @@
+"""Trials as rows: what a driver's batch writes, and the standings it reads back."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ARRAY, Connection, Integer, Row, and_, any_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, array, insert
+
+from nas.ports import Move, Standing
+from nas.run import Result
+from nas.store.engine import storable
+from nas.store.schema import architecture, run, trial
+from nas.store.transitions import check_trial
+from nas.trial import Trial, TrialState
+from search_spaces.primitives import Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Trials per state, and how many of the search's own have a score or failed."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    evaluated: int = 0
+
+
+def write(connection: Connection, study_id: str, trials: Sequence[Trial], moves: Sequence[Move]) -> tuple[Tally, Tally]:
+    """Insert or replace trials, then move some; what these trials counted for before and after.
+
+    A trial passes through every state listed. Raises `IllegalTransition`.
+    """
+    paths: dict[int, list[TrialState]] = {}
+    steps: list[Trial | Move] = [*trials, *moves]
+    for step in steps:
+        paths.setdefault(step.number, []).append(step.state)
+    before = _outlines(connection, study_id, paths)
+    for number, path in paths.items():
+        check_trial(number, path, before[number].state if number in before else None)
+    if trials:
+        documents = {item.architecture.digest: item.architecture for item in trials if item.number not in before}
+        rows = [{"digest": digest, "document": document.to_json()} for digest, document in sorted(documents.items())]
+        _execute_many(connection, _ADD_ARCHITECTURE, rows)
+        last = {item.number: item for item in trials}
+        _execute_many(connection, _UPSERT, [_columns(study_id, item) for item in last.values()])
+    if moves:
+        last_move = {move.number: move for move in moves}
+        _execute_many(connection, _MOVE, [_move_columns(study_id, move) for move in last_move.values()])
+    return _tally(before), _tally(_outlines(connection, study_id, paths))
+
+
+def mark_pareto(connection: Connection, study_id: str, flags: Sequence[tuple[int, bool]]) -> None:
+    """Set the Pareto flag of trials and nothing else."""
+    _execute_many(connection, _FLAG, [{"of": study_id, "its_number": number, "flag": flag} for number, flag in flags])
+
+
+def standings(connection: Connection, study_id: str) -> tuple[Standing, ...]:
+    """Every trial of the study in order of number."""
+    return tuple(map(_standing, connection.execute(_STANDINGS, {"of": study_id})))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What the transition check and the counters need of a row."""
+
+    state: TrialState
+    evaluated: bool
+
+
+_OF = trial.c.study_id == bindparam("of")
+_THIS = and_(_OF, trial.c.number == bindparam("its_number"))
+_NOW = func.clock_timestamp()
+_ADD_ARCHITECTURE = insert(architecture).on_conflict_do_nothing()
+_INSERT = insert(trial)
+_CHANGING = ("state", "rung", "score", "score_low", "score_high", "interval", "n_replicas", "pareto", "twin", "reason")
+_UPSERT = _INSERT.on_conflict_do_update(
+    index_elements=["study_id", "number"],
+    set_={name: _INSERT.excluded[name] for name in _CHANGING} | {"updated_at": _NOW},
+)
+_MOVE = update(trial).where(_THIS).values(state=bindparam("to"), reason=bindparam("because"), updated_at=_NOW)
+_FLAG = update(trial).where(_THIS).values(pareto=bindparam("flag"))
+_OUTLINES = select(trial.c.number, trial.c.state, trial.c.reference, trial.c.rung).where(
+    _OF, trial.c.number == any_(bindparam("numbers", type_=ARRAY(Integer)))
+)
+
+# runs at the rungs passed, and runs at the rung after those
+_PASSED = (
+    select(
+        run.c.number,
+        func.array_agg(aggregate_order_by(run.c.score, run.c.rung)).label("scores"),
+        func.array_agg(aggregate_order_by(run.c.folder, run.c.rung.desc())).label("folders"),
+        func.count().label("n"),
+    )
+    .where(run.c.study_id == bindparam("of"), run.c.state == "succeeded")
+    .group_by(run.c.number)
+    .subquery()
+)
+_TRIED = (
+    select(
+        run.c.number,
+        run.c.rung,
+        func.max(run.c.attempt).label("attempts"),
+        func.count().filter(run.c.state == "failed").label("failures"),
+    )
+    .where(run.c.study_id == bindparam("of"))
+    .group_by(run.c.number, run.c.rung)
+    .subquery()
+)
+_STANDINGS = (
+    select(
+        trial.c.number,
+        trial.c.state,
+        trial.c.genes,
+        trial.c.architecture,
+        array([trial.c.params, trial.c.active_params, trial.c.flops_per_token, trial.c.state_bytes]).label("cost"),
+        trial.c.reference,
+        trial.c.twin,
+        _PASSED.c.scores,
+        _PASSED.c.folders,
+        func.coalesce(_TRIED.c.attempts, 0).label("attempts"),
+        func.coalesce(_TRIED.c.failures, 0).label("failures"),
+    )
+    .outerjoin(_PASSED, _PASSED.c.number == trial.c.number)
+    .outerjoin(_TRIED, and_(_TRIED.c.number == trial.c.number, _TRIED.c.rung == func.coalesce(_PASSED.c.n, 0)))
+    .where(_OF)
+    .order_by(trial.c.number)
+)
+
+
+def _execute_many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    """One pipelined round trip for all rows; nothing for none."""
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _outlines(connection: Connection, study_id: str, numbers: Iterable[int]) -> dict[int, _Outline]:
+    rows = connection.execute(_OUTLINES, {"of": study_id, "numbers": sorted(numbers)})
+    return {row.number: _outline(row) for row in rows}
+
+
+def _outline(row: Row[*tuple[Any, ...]]) -> _Outline:
+    state = TrialState(row.state)
+    return _Outline(state, row.reference is None and (row.rung is not None or state is TrialState.FAILED))
+
+
+def _tally(outlines: dict[int, _Outline]) -> Tally:
+    return Tally(
+        Counter(outline.state.value for outline in outlines.values()), sum(outline.evaluated for outline in outlines.values())
+    )
+
+
+def _columns(study_id: str, item: Trial) -> dict[str, Any]:
+    return {
+        "study_id": study_id,
+        "number": item.number,
+        "state": item.state.value,
+        "reference": item.reference,
+        "genes": item.params,
+        "architecture": item.architecture.digest,
+        "summary": storable(item.summary),
+        "params": item.cost.params,
+        "active_params": item.cost.active_params,
+        "flops_per_token": item.cost.flops_per_token,
+        "state_bytes": item.cost.state_bytes,
+        "rung": item.rung,
+        "pareto": item.pareto,
+        "twin": item.twin,
+        "reason": storable(item.reason),
+        **_score_columns(item.result),
+    }
+
+
+def _score_columns(result: Result | None) -> dict[str, Any]:
+    if result is None:
+        return dict.fromkeys(("score", "score_low", "score_high", "interval", "n_replicas"))
+    return {
+        "score": result.score,
+        "score_low": result.score_low,
+        "score_high": result.score_high,
+        "interval": result.interval,
+        "n_replicas": min((len(task.values) for task in result.tasks), default=0),
+    }
+
+
+def _move_columns(study_id: str, move: Move) -> dict[str, Any]:
+    return {"of": study_id, "its_number": move.number, "to": move.state.value, "because": storable(move.reason)}
+
+
+def _standing(row: Row[*tuple[Any, ...]]) -> Standing:
+    number, state, genes, digest, cost, reference, twin, scores, folders, attempts, failures = row
+    params, active_params, flops_per_token, state_bytes = cost
+    return Standing(
+        number=number,
+        state=TrialState(state),
+        params=genes,
+        digest=digest,
+        cost=Cost(params=params, active_params=active_params, flops_per_token=flops_per_token, state_bytes=state_bytes),
+        reference=reference,
+        twin=twin,
+        scores=tuple(scores or ()),
+        folder=folders[0] if folders else None,
+        attempts=attempts,
+        failures=failures,
+    )
