@@ -1,0 +1,136 @@
+"""The sampler's memory of one study: Optuna's in-memory study, rebuilt from our rows whenever a driver starts.
+
+What a proposal depends on is exactly (study seed, trial number, the trials told so far): each ask gets a fresh sampler with a
+seed of its own, and a slot holds the same whether it was told live or replayed. So a resumed study proposes what an
+uninterrupted one would.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
+
+from nas import sampling
+from nas.metrics import METRICS
+from nas.seeds import derive
+from nas.study import StudySpec
+from nas.trial import Params
+
+_NO_TIME = datetime(1970, 1, 1)
+_EMPTY: dict[str, float] = {}
+
+
+class Brain:
+    """Slots in order of trial number. References have a slot too, which the sampler ignores."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._memory = _Memory()
+        better = {True: StudyDirection.MAXIMIZE, False: StudyDirection.MINIMIZE}
+        directions = [better[METRICS[name].maximize] for name in spec.objectives]
+        self._study = optuna.create_study(storage=self._memory, directions=directions)
+        self._distributions: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next slot."""
+        return self._memory.n_slots
+
+    def ask(self) -> Params:
+        """The next trial's params; it counts as running until told."""
+        number = self.next_number
+        self._study.sampler = sampling.build(self._spec.sampler, derive(self._spec.seed, "ask", number) % 2**32)
+        params = self._spec.space.suggest(self._study.ask())
+        self._put(number, TrialState.RUNNING, params)
+        return params
+
+    def skip(self) -> None:
+        """Use up the next slot for a trial the sampler did not propose."""
+        self._put(self._memory.add_slot(), TrialState.FAIL, {})
+
+    def replay(self, params: Params) -> None:
+        """Fill the next slot with a proposal made in an earlier life."""
+        self._put(self._memory.add_slot(), TrialState.RUNNING, params)
+
+    def tell(self, number: int, values: Sequence[float]) -> None:
+        """The newest objective values of a trial, in the order of the study's objectives. Telling again replaces them."""
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"trial {number}: objective values must be finite, got {list(values)}")
+        self._put(number, TrialState.COMPLETE, self.params(number), values=values)
+
+    def reject(self, number: int, excess: float) -> None:
+        """The trial breaks a constraint by `excess` > 0; samplers that can, learn from it."""
+        # pruned, because Optuna's TPE looks at the constraints of complete and pruned trials only
+        self._put(number, TrialState.PRUNED, self.params(number), excess=excess)
+
+    def fail(self, number: int) -> None:
+        """The trial has no score: samplers ignore it."""
+        self._put(number, TrialState.FAIL, self.params(number))
+
+    def params(self, number: int) -> Params:
+        """The gene values of a trial; empty for a skipped slot."""
+        return self._memory.get_trial(number).params
+
+    def values(self, number: int) -> tuple[float, ...] | None:
+        """The values told last, or None."""
+        values = self._memory.get_trial(number).values
+        return None if values is None else tuple(values)
+
+    def _put(
+        self,
+        number: int,
+        state: TrialState,
+        params: Params,
+        values: Sequence[float] | None = None,
+        excess: float | None = None,
+    ) -> None:
+        trial = FrozenTrial(
+            number=number,
+            trial_id=number,
+            state=state,
+            value=None,
+            values=values,
+            datetime_start=_NO_TIME,
+            datetime_complete=_NO_TIME if state.is_finished() else None,
+            params=params,
+            distributions=self._distributions_of(params),
+            user_attrs=_EMPTY,
+            system_attrs=_EMPTY if excess is None else {},
+            intermediate_values={},
+        )
+        if excess is not None:
+            trial.set_constraint("excess", excess)
+        self._memory.replace(trial)
+
+    def _distributions_of(self, params: Params) -> dict[str, BaseDistribution]:
+        """One shared value for all trials with the same active genes: a gene's distribution never changes."""
+        active = tuple(params)
+        if active not in self._distributions:
+            trial = FixedTrial(params)
+            if params:
+                self._spec.space.suggest(trial)
+            self._distributions[active] = trial.distributions
+        return self._distributions[active]
+
+
+class _Memory(InMemoryStorage):
+    """One study's slots, where trial id and number are the same and a finished trial may be replaced.
+
+    Optuna refuses to tell a trial twice; a promoted trial has newer values at every rung.
+    """
+
+    @property
+    def n_slots(self) -> int:
+        return len(self._trial_id_to_study_id_and_number)
+
+    def add_slot(self) -> int:
+        return self.create_new_trial(study_id=0)
+
+    def replace(self, trial: FrozenTrial) -> None:
+        with self._lock:
+            self._set_trial(trial.number, trial)

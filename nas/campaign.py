@@ -1,0 +1,349 @@
+"""One study as its driver knows it: what to propose, run and promote next, and what each result means.
+
+No I/O: what it decides gathers in a batch, which the driver writes before it acts on any of it. References run first and go
+through all rungs; a repeated run goes before a promoted one, a promoted one before a new trial.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nas.changes import Changes
+from nas.halving import Halving
+from nas.objectives import ranked_values
+from nas.pareto import Flags, ParetoFront
+from nas.ports import Batch, Claim, RunRecord, Standing
+from nas.proposals import Proposals
+from nas.run import MAX_ATTEMPTS, RETRIED, Failure, Finished, Result, Run, RunKey, RunState
+from nas.seeds import derive
+from nas.study import FINAL_STUDY_STATES, STUDY_TRANSITIONS, StudySpec, StudyState, Wish
+from nas.trial import TRIAL_TRANSITIONS, Trial, TrialState
+from search_spaces.primitives import Cost
+
+MAX_REASON = 500
+ASK_AHEAD = 2
+"""Proposals kept ready, so that a freed worker waits for one write and not for the sampler."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Live:
+    """A trial that is queued or running. `attempt` and `failures` are counted at `rung`; `folder` is the rung's below."""
+
+    trial: Trial
+    rung: int = 0
+    attempt: int = 0
+    failures: int = 0
+    folder: str | None = None
+
+
+class Campaign:
+    """The state of one claimed study: replay its history, then propose, start and accept until it is final."""
+
+    def __init__(self, claim: Claim, *, last_sequence: int, max_params: int) -> None:
+        spec = claim.spec
+        self.study_id, self.spec, self.state = claim.study_id, spec, claim.state
+        self._changes = Changes(sequence=last_sequence + 1)
+        self._proposals = Proposals(spec, max_params=max_params)
+        self._front = ParetoFront()
+        self._halving = _halving_of(spec)
+        self._data_seed = derive(spec.seed, "data")
+        self._live: dict[int, Live] = {}
+        self._ready: deque[Live] = deque()
+        self._fresh: deque[Live] = deque()
+        self._in_flight: dict[RunKey, Live] = {}
+        self._folders: dict[int, str] = {}
+        self._n_measured = 0
+        self._n_failures = 0
+
+    # what the driver sees
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in FINAL_STUDY_STATES
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence of the batch that would be taken next."""
+        return self._changes.sequence
+
+    @property
+    def in_flight(self) -> Sequence[RunKey]:
+        """The runs that have started and not ended."""
+        return tuple(self._in_flight)
+
+    @property
+    def n_in_flight(self) -> int:
+        """How many those are."""
+        return len(self._in_flight)
+
+    @property
+    def wants_proposal(self) -> bool:
+        """Whether few proposals are left in the queue, and more may be made."""
+        return self.state is StudyState.RUNNING and len(self._fresh) < ASK_AHEAD and self._proposals.more
+
+    def take_batch(self) -> Batch | None:
+        """What was decided since the last call, for the driver to write; None when that is nothing."""
+        batch = self._changes.batch()
+        if batch is not None:
+            self._changes = Changes(sequence=batch.sequence + 1)
+        return batch
+
+    # going on where the last driver stopped
+
+    def replay(self, standing: Standing) -> None:
+        """Take in a stored trial. In order of number, before everything else."""
+        self._proposals.replay(standing)
+        waits = standing.state in (TrialState.PAUSED, TrialState.PRUNED)
+        for rung, score in enumerate(standing.scores):
+            promoted = rung < len(standing.scores) - 1 or not waits
+            self._rank(standing.number, rung, score, standing.cost, promoted=promoted)
+        measured = bool(standing.scores) or standing.state is TrialState.FAILED
+        self._n_measured += measured and standing.reference is None
+        if standing.state is TrialState.PAUSED and standing.folder is not None:
+            self._folders[standing.number] = standing.folder
+        elif standing.state in (TrialState.QUEUED, TrialState.RUNNING):
+            self._replay_live(standing)
+
+    def _replay_live(self, standing: Standing) -> None:
+        live = self._live[standing.number] = Live(
+            trial=replace(self._proposals.rebuild(standing.number), state=standing.state),
+            rung=len(standing.scores),
+            attempt=standing.attempts,
+            failures=standing.failures,
+            folder=standing.folder,
+        )
+        (self._ready if standing.attempts or standing.scores else self._fresh).append(live)
+
+    def resume(self, running: Sequence[RunKey]) -> None:
+        """The runs an earlier driver left behind are lost, which is no failure of theirs: their trials run again."""
+        for key in running:
+            self._lose(key, "its driver went away")
+            self._move(self._live[key.number], TrialState.QUEUED)
+
+    # what its user wants
+
+    def obey(self, wish: Wish) -> None:
+        """Make the study what its user wants, unless it has just changed by itself and that is not written yet."""
+        if self.final or self._changes.state is not None:
+            return
+        if wish is Wish.RUN and self.state in (StudyState.QUEUED, StudyState.PAUSED):
+            self._n_failures = 0
+            self._become(StudyState.RUNNING)
+        elif wish is Wish.PAUSE and self.state in (StudyState.QUEUED, StudyState.RUNNING):
+            self._become(StudyState.PAUSED, "paused by its user")
+        elif wish is Wish.STOP and not self._in_flight:
+            self._end(StudyState.STOPPED, "stopped by its user")
+        elif wish is Wish.STOP and self.state is not StudyState.STOPPING:
+            self._become(StudyState.STOPPING, "stopped by its user; runs in flight end first")
+            self._cancel_queued("the study was stopped")
+
+    # new trials
+
+    def propose(self) -> None:
+        """Make one proposal: it joins the queue, or is stored as infeasible or a duplicate."""
+        trial = self._proposals.propose()
+        self._changes.trial(trial)
+        self._changes.event(
+            "trial.proposed",
+            number=trial.number,
+            state=trial.state,
+            reference=trial.reference,
+            summary=trial.summary,
+            params=trial.cost.params,
+            twin=trial.twin,
+            reason=trial.reason,
+        )
+        if trial.state is TrialState.QUEUED:
+            live = self._live[trial.number] = Live(trial=trial)
+            self._fresh.append(live)
+        self.settle()
+
+    # runs
+
+    def next_run(self) -> Run | None:
+        """Start the run that comes next; None when none may start now."""
+        most = self.spec.budget.max_parallel
+        if self.state is not StudyState.RUNNING or (most is not None and self.n_in_flight >= most):
+            return None
+        if not self._ready:
+            self._promote()
+        queue = self._ready or self._fresh
+        return self._start(queue.popleft()) if queue else None
+
+    def _promote(self, *, closing: bool = False) -> bool:
+        chosen = self._halving.promote(closing=closing) if self._halving else None
+        if chosen is None:
+            return False
+        number, rung = chosen
+        trial = replace(self._proposals.rebuild(number), state=TrialState.PAUSED)
+        live = self._live[number] = Live(trial=trial, rung=rung, folder=self._folders.pop(number))
+        self._move(live, TrialState.QUEUED)
+        self._ready.append(live)
+        return True
+
+    def _start(self, live: Live) -> Run:
+        live.attempt += 1
+        run = Run(
+            study_id=self.study_id,
+            number=live.trial.number,
+            rung=live.rung,
+            attempt=live.attempt,
+            architecture=live.trial.architecture,
+            protocol=self.spec.protocol,
+            seed=derive(self.spec.seed, live.trial.number),
+            data_seed=self._data_seed,
+            resume=live.folder,
+            max_seconds=self.spec.budget.max_run_seconds,
+        )
+        self._in_flight[run.key] = live
+        self._changes.run(RunRecord(key=run.key, state=RunState.RUNNING))
+        self._changes.event("run.started", number=run.number, rung=run.rung, attempt=run.attempt)
+        self._move(live, TrialState.RUNNING)
+        return run
+
+    def accept(self, finished: Finished) -> None:
+        """Take in what came of a run; one that is not in flight here (cancelled, or known already) is ignored."""
+        live = self._in_flight.pop(finished.key, None)
+        if live is None:
+            return
+        if finished.result is not None:
+            self._accept_result(live, finished, finished.result)
+        else:
+            self._accept_failure(live, finished, finished.failure or _NOTHING)
+        self.settle()
+
+    def _accept_result(self, live: Live, finished: Finished, result: Result) -> None:
+        number, rung = live.trial.number, live.rung
+        self._n_failures = 0
+        self._measure(live)
+        self._end_run(finished, RunState.SUCCEEDED, score=result.score)
+        flags = self._rank(number, rung, result.score, live.trial.cost)
+        self._proposals.tell(number, result.score, live.trial.cost)
+        state = self._state_after(number, rung)
+        row = replace(live.trial, state=state, rung=rung, result=result, pareto=number in self._front)
+        self._changes.trial(row)
+        self._changes.flags(flags)
+        self._tell_watchers(number, state, rung=rung, score=result.score)
+        if state is TrialState.QUEUED:
+            live.trial = replace(live.trial, state=state)
+            live.rung, live.attempt, live.failures, live.folder = rung + 1, 0, 0, result.folder
+            self._ready.append(live)
+            return
+        del self._live[number]
+        if state is TrialState.PAUSED:
+            self._folders[number] = result.folder
+
+    def _state_after(self, number: int, rung: int) -> TrialState:
+        """A reference goes through all rungs, and so does everybody in a study without halving."""
+        if rung == self.spec.protocol.last_rung:
+            return TrialState.COMPLETED
+        return TrialState.PAUSED if self._halved(number) else TrialState.QUEUED
+
+    def _accept_failure(self, live: Live, finished: Finished, failure: Failure) -> None:
+        reason = f"{failure.kind}: {failure.message}"[:MAX_REASON]
+        self._end_run(finished, RunState.FAILED, reason=reason)
+        live.failures += 1
+        if failure.kind in RETRIED and live.failures < MAX_ATTEMPTS and self.state is not StudyState.STOPPING:
+            self._move(live, TrialState.QUEUED, f"attempt {live.attempt} failed ({failure.kind}), another follows")
+            self._ready.append(live)
+            return
+        self._measure(live)
+        self._proposals.fail(live.trial.number)
+        self._move(live, TrialState.FAILED, reason)
+        del self._live[live.trial.number]
+        self._n_failures += 1
+        if self._n_failures >= self.spec.budget.max_consecutive_failures and self.state is StudyState.RUNNING:
+            text = f"{self._n_failures} trials failed in a row, the last with {reason}; mend the cause and resume"
+            self._become(StudyState.PAUSED, text[:MAX_REASON], wish=Wish.PAUSE)
+
+    def _measure(self, live: Live) -> None:
+        self._n_measured += live.rung == 0 and live.trial.reference is None
+
+    def _rank(self, number: int, rung: int, score: float, cost: Cost, *, promoted: bool = False) -> Flags:
+        values = ranked_values(self.spec.objectives, score, cost)
+        if self._halving and self._halved(number) and rung < self.spec.protocol.last_rung:
+            self._halving.record(number, rung, values, promoted=promoted)
+        return self._front.add(number, rung, values)
+
+    def _halved(self, number: int) -> bool:
+        return self._halving is not None and not self._proposals.is_reference(number)
+
+    # the end
+
+    def settle(self) -> None:
+        """End the study when nothing is left to do."""
+        if self.state is StudyState.STOPPING and not self._in_flight:
+            self._end(StudyState.STOPPED, "stopped by its user")
+        elif (
+            self.state is StudyState.RUNNING and not self._live and not self._proposals.more and not self._promote(closing=True)
+        ):
+            nothing = self._proposals.n_trials == 0
+            self._end(StudyState.FAILED if nothing else StudyState.COMPLETED, self._proposals.exhausted)
+
+    def give_up(self, reason: str) -> None:
+        """End the study as failed, whatever it was doing."""
+        for key, live in self._in_flight.items():
+            self._lose(key, "the study failed")
+            self._move(live, TrialState.CANCELLED, "the study failed")
+        self._in_flight.clear()
+        self._end(StudyState.FAILED, reason[:MAX_REASON])
+
+    def _end(self, state: StudyState, reason: str | None) -> None:
+        self._cancel_queued(f"the study is {state}")
+        for left in self._halving.left() if self._halving else ():
+            self._changes.move(left.number, TrialState.PRUNED, left.reason)
+            self._tell_watchers(left.number, TrialState.PRUNED, rung=left.rung, reason=left.reason)
+        self._become(state, reason)
+
+    def _cancel_queued(self, reason: str) -> None:
+        for live in [live for live in self._live.values() if live.trial.state is TrialState.QUEUED]:
+            self._move(live, TrialState.CANCELLED, reason)
+            del self._live[live.trial.number]
+        self._ready.clear()
+        self._fresh.clear()
+
+    # writing it down
+
+    def _become(self, state: StudyState, reason: str | None = None, wish: Wish | None = None) -> None:
+        if state not in STUDY_TRANSITIONS[self.state]:
+            raise ValueError(f"study {self.study_id} is {self.state} and cannot become {state}")
+        self.state = state
+        self._changes.state, self._changes.reason, self._changes.wish = state, reason, wish
+        self._changes.event("study.state", state=state, reason=reason, **self._progress())
+
+    def _move(self, live: Live, state: TrialState, reason: str | None = None) -> None:
+        if state not in TRIAL_TRANSITIONS[live.trial.state]:
+            raise ValueError(f"trial {live.trial.number} is {live.trial.state} and cannot become {state}")
+        live.trial = replace(live.trial, state=state)
+        self._changes.move(live.trial.number, state, reason)
+        self._tell_watchers(live.trial.number, state, rung=live.rung, reason=reason)
+
+    def _tell_watchers(
+        self, number: int, state: TrialState, *, rung: int, score: float | None = None, reason: str | None = None
+    ) -> None:
+        data = {"number": number, "state": state, "rung": rung, "score": score, "reason": reason}
+        self._changes.event("trial.state", **data, **self._progress())
+
+    def _end_run(self, finished: Finished, state: RunState, *, score: float | None = None, reason: str | None = None) -> None:
+        self._changes.run(RunRecord(key=finished.key, state=state, finished=finished, reason=reason))
+        where = {"number": finished.number, "rung": finished.rung, "attempt": finished.attempt}
+        self._changes.event("run.ended", **where, state=state, score=score, reason=reason)
+
+    def _lose(self, key: RunKey, reason: str) -> None:
+        self._changes.run(RunRecord(key=key, state=RunState.LOST, reason=reason))
+        where = {"number": key.number, "rung": key.rung, "attempt": key.attempt}
+        self._changes.event("run.ended", **where, state=RunState.LOST, reason=reason)
+
+    def _progress(self) -> dict[str, int]:
+        """How many of the budget's trials have a first score, or failed."""
+        return {"measured": self._n_measured, "budget": self.spec.budget.trials}
+
+
+_NOTHING = Failure(kind="crash", message="the executor gave neither a result nor a failure")
+
+
+def _halving_of(spec: StudySpec) -> Halving | None:
+    if spec.halving is None:
+        return None
+    return Halving(eta=spec.halving.eta, n_rungs=len(spec.protocol.rungs), n_objectives=len(spec.objectives))

@@ -1,0 +1,150 @@
+"""Where a study's trials come from, and what the sampler hears of them: references first, then what the sampler proposes.
+
+A proposal that breaks a constraint, or is an architecture the study already has, is stored as what it is and never trained.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nas.brain import Brain
+from nas.constraints import excess, explain
+from nas.objectives import Values, objective_values
+from nas.ports import Standing
+from nas.references import build_reference
+from nas.study import Constraint, StudySpec
+from nas.trial import Trial, TrialState
+from search_spaces.cost import price
+from search_spaces.primitives import Cost
+from search_spaces.summary import summarise
+
+
+class Proposals:
+    """The search side of one study. `max_params` is the service's own limit beside the study's constraints."""
+
+    def __init__(self, spec: StudySpec, *, max_params: int) -> None:
+        self._spec = spec
+        self._limits = (*spec.constraints, Constraint(metric="params", max=max_params))
+        self._brain = Brain(spec)
+        self._first_with: dict[bytes, int] = {}
+        self._duplicates: defaultdict[int, list[int]] = defaultdict(list)
+        self._reference_values: dict[int, Values] = {}
+        self._failed: set[int] = set()
+        self.n_trials = 0
+        self._n_barren = 0
+
+    @property
+    def exhausted(self) -> str | None:
+        """Why the sampler is not asked again although the budget would allow it; None while it is."""
+        if self._n_barren < 200 + 10 * self._spec.budget.trials:
+            return None
+        return (
+            f"space exhausted: {self._n_barren} proposals in a row broke a constraint or were known already;"
+            " widen the space, loosen the constraints, or ask for fewer trials"
+        )
+
+    @property
+    def more(self) -> bool:
+        """Whether there is anything left to propose."""
+        own = self.n_trials < self._spec.budget.trials and self.exhausted is None
+        return own or self._brain.next_number < len(self._spec.references)
+
+    def is_reference(self, number: int) -> bool:
+        """References have the lowest numbers."""
+        return number < len(self._spec.references)
+
+    def propose(self) -> Trial:
+        """The next trial: queued, or infeasible, or a duplicate."""
+        number = self._brain.next_number
+        if self.is_reference(number):
+            self._brain.skip()
+        else:
+            self._brain.ask()
+        trial = self._judge(self.rebuild(number))
+        self._count(trial.number, distinct=trial.state is TrialState.QUEUED)
+        return trial
+
+    def rebuild(self, number: int) -> Trial:
+        """A trial's row as it was when it was proposed, from its gene values alone."""
+        reference = self._spec.references[number] if self.is_reference(number) else None
+        params = self._brain.params(number)
+        architecture = build_reference(reference, self._spec.space) if reference else self._spec.space.build(params)
+        return Trial(
+            number=number,
+            state=TrialState.QUEUED,
+            params=params,
+            architecture=architecture,
+            summary=summarise(architecture),
+            cost=price(architecture, self._spec.cost_at.context),
+            reference=reference,
+        )
+
+    def tell(self, number: int, score: float, cost: Cost) -> None:
+        """A trial's newest score; its duplicates hear it too."""
+        values = objective_values(self._spec.objectives, score, cost)
+        if self.is_reference(number):
+            self._reference_values[number] = values
+        for own in self._own(number):
+            self._brain.tell(own, values)
+
+    def fail(self, number: int) -> None:
+        """A trial will have no score, or none that counts."""
+        self._failed.add(number)
+        for own in self._own(number):
+            self._brain.fail(own)
+
+    def replay(self, standing: Standing) -> None:
+        """Take in a stored trial: the same memory as if it had been proposed and told here. In order of number."""
+        if self.is_reference(standing.number):
+            self._brain.skip()
+        else:
+            self._brain.replay(standing.params)
+        state, number = standing.state, standing.number
+        distinct = state not in (TrialState.INFEASIBLE, TrialState.DUPLICATE)
+        self._count(number, distinct=distinct)
+        if distinct:
+            self._first_with[bytes.fromhex(standing.digest)] = number
+        if state is TrialState.INFEASIBLE:
+            self._reject(number, standing.cost)
+        elif standing.twin is not None:
+            self._pair(number, standing.twin)
+        elif state in (TrialState.FAILED, TrialState.CANCELLED):
+            self.fail(number)
+        elif standing.scores:
+            self.tell(number, standing.scores[-1], standing.cost)
+
+    def _judge(self, trial: Trial) -> Trial:
+        reason = explain(trial.cost, self._limits)
+        if reason is not None:
+            self._reject(trial.number, trial.cost)
+            return replace(trial, state=TrialState.INFEASIBLE, reason=reason)
+        twin = self._first_with.setdefault(bytes.fromhex(trial.architecture.digest), trial.number)
+        if twin != trial.number:
+            self._pair(trial.number, twin)
+            return replace(trial, state=TrialState.DUPLICATE, twin=twin, reason=f"the same architecture as trial {twin}")
+        return trial
+
+    def _count(self, number: int, *, distinct: bool) -> None:
+        if not self.is_reference(number):
+            self.n_trials += distinct
+            self._n_barren = 0 if distinct else self._n_barren + 1
+
+    def _reject(self, number: int, cost: Cost) -> None:
+        if not self.is_reference(number):
+            self._brain.reject(number, excess(cost, self._limits))
+
+    def _pair(self, number: int, twin: int) -> None:
+        """The sampler hears of a duplicate what it hears of its twin."""
+        self._duplicates[twin].append(number)
+        values = self._reference_values.get(twin) if self.is_reference(twin) else self._brain.values(twin)
+        if self.is_reference(number):
+            return
+        if values is not None:
+            self._brain.tell(number, values)
+        elif twin in self._failed:
+            self._brain.fail(number)
+
+    def _own(self, number: int) -> Iterator[int]:
+        """The trial and its duplicates, as far as the sampler proposed them."""
+        everybody = (number, *self._duplicates.get(number, ()))
+        return (each for each in everybody if not self.is_reference(each))
