@@ -3,6 +3,8 @@
 A new primitive adds its lines here; no suite needs new code for it.
 """
 
+from typing import Any
+
 from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
@@ -14,7 +16,8 @@ from search_spaces.primitives.swiglu import SwiGLU
 D_MODEL = 32
 VOCAB_SIZE = 40
 
-EXAMPLES: dict[str, Primitive] = {
+# any primitive: a layer takes some of them as mixers, the others as channel parts
+EXAMPLES: dict[str, Any] = {
     "mha": Attention(n_heads=4, n_kv_heads=4, head_dim=8),
     "gqa": Attention(n_heads=4, n_kv_heads=2, head_dim=8),
     "mqa_qk_norm": Attention(n_heads=4, n_kv_heads=1, head_dim=6, qk_norm=True),
