@@ -336,22 +336,3 @@ def _position(layer: int) -> tuple[Gene, Gene]:
         learn=partial(_learn_channel, layer),
     )
     return mixer, channel
-
-
-def catalogue() -> list[dict[str, object]]:
-    """Every gene as plain data, for people and user interfaces; positions of micro mode stand once, as `layer*`."""
-    modes: dict[Gene, list[Mode]] = {}
-    for mode in MAX_DEPTH:
-        for gene in genes_of(mode, 1):
-            modes.setdefault(gene, []).append(mode)
-    return [
-        {
-            "name": gene.everywhere or gene.name,
-            "title": gene.title,
-            "limits": gene.limits.to_data(),
-            "default": gene.default,
-            "condition": "depth is above the position" if gene.everywhere else gene.condition,
-            "modes": list(found),
-        }
-        for gene, found in modes.items()
-    ]

@@ -54,10 +54,6 @@ class OneOf:
                 return word
         raise ValueError(f"{shown(value)} is not one of {self}")
 
-    def to_data(self) -> dict[str, object]:
-        """The limits as plain data."""
-        return {"type": "choice", "values": list(self.words)}
-
     def __str__(self) -> str:
         return ", ".join(shown(word) for word in self.words)
 
@@ -80,11 +76,6 @@ class Number:
             raise ValueError(f"{shown(value)} is not {self}")
         return value if self.whole else float(value)
 
-    def to_data(self) -> dict[str, object]:
-        """The limits as plain data."""
-        kind = "integer" if self.whole else "number"
-        return {"type": kind, "low": self.low, "high": self.high, "words": list(self.words)}
-
     def __str__(self) -> str:
         kind = "an integer" if self.whole else "a number"
         return f"{kind} from {self.low} to {self.high}" + "".join(f", or {shown(word)}" for word in self.words)
@@ -104,10 +95,6 @@ class LayerList:
         if any(low >= high for low, high in pairwise(positions)) or max(positions, default=0) >= self.n_layers:
             raise ValueError(f"{shown(value)} is not {self}")
         return value
-
-    def to_data(self) -> dict[str, object]:
-        """The limits as plain data."""
-        return {"type": "layers", "n_layers": self.n_layers}
 
     def __str__(self) -> str:
         return f'rising positions from 0 to {self.n_layers - 1} such as "0,3"; "" for none'

@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 from pydantic import ValidationError
 
@@ -29,7 +31,33 @@ def test_space_refuses_more_parameters_than_can_be_trained(genes, mode, fields):
 
 @pytest.mark.parametrize("mixer", ["attention", "mamba2", "retnet", "gla", "gated_deltanet", "short_conv", "attention+gla"])
 @pytest.mark.parametrize("channel", ["none", "dense", "moe"])
-def test_params_bound_is_reached_by_a_single_architecture(mixer, channel):
-    genes = {"depth": [3], "layer*.mixer": [mixer], "layer*.channel": [channel], "n_kv_heads": [2]}
+@pytest.mark.parametrize("norms", [{}, {"qk_norm": [True], "fusion": ["parallel_norm_mean"]}])
+def test_params_bound_is_reached_by_a_single_architecture(mixer, channel, norms):
+    genes = {"depth": [3], "layer*.mixer": [mixer], "layer*.channel": [channel], "n_kv_heads": [2]} | norms
     space = Space.from_data({"name": "one", "mode": "micro", "genes": genes})
     assert price(space.build({}), CostContext(context_length=1)).params == space.params_bound() < MAX_PARAMS
+
+
+@pytest.mark.parametrize(
+    "genes",
+    [
+        {"attention_ratio": [1], "n_heads": [1, 2, 4], "n_kv_heads": [1], "qk_norm": [False, True]},
+        {"attention_ratio": [1], "n_heads": [8], "n_kv_heads": [1, 4, "all"]},
+        {"attention_ratio": [0], "linear_mixer": ["gated_deltanet"], "linear_heads": [1, 4], "state_size": [1, 2]},
+        # an expert's width is rounded up: width 8 for 3 experts is most in two parts, not in one or three
+        {
+            "attention_ratio": [1],
+            "channel": ["moe_fine"],
+            "d_model": [16],
+            "ffn_ratio": [0.5],
+            "top_k": [3],
+            "granularity": [1, 2, 3],
+        },
+        {"channel": ["dense", "moe", "moe_shared"], "top_k": [1, 2], "granularity": [2, 4], "moe_period": [1, 2]},
+    ],
+)
+def test_params_bound_holds_where_a_knob_s_middle_or_least_value_has_most(genes):
+    space, rng = Space.from_data({"name": "test", "genes": genes}), Random(0)
+    members = [space.build(space.sample(rng)) for _ in range(80)]
+    most = max(price(member, CostContext(context_length=1)).params for member in members)
+    assert most <= space.params_bound() < 2 * most

@@ -1,8 +1,6 @@
-import json
-
 import pytest
 
-from search_spaces.catalogue import MAX_DEPTH, catalogue, genes_of
+from search_spaces.catalogue import MAX_DEPTH, genes_of
 from search_spaces.genes import CONDITIONS
 
 
@@ -15,19 +13,25 @@ def test_catalogue_genes_have_distinct_names_and_defaults_within_limits(mode):
         assert set(gene.needs) <= CONDITIONS.keys()
 
 
-def test_catalogue_is_plain_data_for_both_modes():
-    entries = json.loads(json.dumps(catalogue()))
-    modes: dict[str, list[str]] = {entry["name"]: [] for entry in entries}
-    for entry in entries:
-        modes[entry["name"]] += entry["modes"]
-        assert entry.keys() == {"name", "title", "limits", "default", "condition", "modes"}
-    assert sorted(modes["depth"]) == sorted(modes["n_heads"]) == ["macro", "micro"]
-    assert modes["attention_ratio"] == ["macro"]
-    assert modes["layer*.mixer"] == ["micro"]
+def test_catalogue_modes_share_the_knobs_and_differ_in_the_layout():
+    macro, micro = ({gene.name for gene in genes_of(mode, 2)} for mode in ("macro", "micro"))
+    assert {"n_heads", "n_loops", "ffn_ratio"} <= macro & micro
+    assert macro - micro == {"placement", "attention_ratio", "attention_layers", "linear_mixer", "channel", "moe_period"}
+    assert micro - macro == {"layer0.mixer", "layer0.channel", "layer1.mixer", "layer1.channel"}
 
 
 def test_catalogue_says_when_a_gene_is_active():
-    conditions = {entry["name"]: entry["condition"] for entry in catalogue()}
+    conditions = {gene.name: gene.condition for gene in (*genes_of("macro", 1), *genes_of("micro", 2))}
     assert conditions["d_model"] == ""
     assert conditions["n_heads"] == "some layer has attention"
     assert conditions["n_shared"] == "some channel part is moe_shared"
+    assert conditions["layer1.mixer"] == "depth is above 1"
+
+
+@pytest.mark.parametrize("mode", sorted(MAX_DEPTH))
+def test_catalogue_limits_read_as_text(mode):
+    limits = {gene.name: str(gene.limits) for gene in genes_of(mode, 1)}
+    assert limits["d_model"] == "an integer from 4 to 65536"
+    assert limits["ffn_ratio"] == "a number from 0.125 to 32"
+    assert limits["n_kv_heads"] == 'an integer from 1 to 256, or "all"'
+    assert limits["rope"] == "true, false"
