@@ -30,7 +30,7 @@ function plan() {
 
 function follow() {
   const source = new EventSource(`/v1/studies/${study}/events?after=${root.dataset.lastEvent}`);
-  const kinds = ["study.state", "trial.proposed", "trial.state", "run.started", "run.ended"];
+  const kinds = ["study.submitted", "study.wish", "study.state", "trial.proposed", "trial.state", "run.started", "run.ended"];
   source.onopen = () => { connection.textContent = "Live"; };
   source.onerror = () => { connection.textContent = source.readyState === EventSource.CLOSED ? "Ended" : "Reconnecting…"; };
   for (const kind of kinds) source.addEventListener(kind, plan);
