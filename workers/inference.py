@@ -2,7 +2,7 @@
 
 import torch
 
-from workers.model import Model
+from workers.model import Model, Output
 from workers.tasks import Batch, Generator
 
 PARITY_ROWS = 2
@@ -24,10 +24,15 @@ def sequence_values(model: Model, generator: Generator, batch: Batch, chunk: int
 
 
 @torch.no_grad()
-def parity(model: Model, batch: Batch, vocab_size: int) -> dict[str, torch.Tensor]:
-    """`input_ids` (the head of a few sequences) and the model's float32 `logits` on them."""
+def logits(model: Model, tokens_BT: torch.Tensor) -> torch.Tensor:
+    """Float32 logits [B, T, V] on the CPU."""
     model.eval()
+    output: Output = model(tokens_BT.to(next(model.parameters()).device))
+    return output.logits_BTV.float().cpu()
+
+
+def parity(model: Model, batch: Batch, vocab_size: int) -> dict[str, torch.Tensor]:
+    """`input_ids` (the head of a few sequences) and the model's `logits` on them."""
     length = max(1, min(batch.tokens_BT.shape[1], MAX_PARITY_LOGITS // (PARITY_ROWS * vocab_size)))
-    tokens_BT = batch.tokens_BT[:PARITY_ROWS, :length].contiguous()
-    logits_BTV = model(tokens_BT.to(next(model.parameters()).device)).logits_BTV
-    return {"input_ids": tokens_BT, "logits": logits_BTV.float().cpu().contiguous()}
+    tokens_BT = batch.tokens_BT[:PARITY_ROWS, :length]
+    return {"input_ids": tokens_BT, "logits": logits(model, tokens_BT)}

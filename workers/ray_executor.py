@@ -37,6 +37,13 @@ GRACE_SECONDS = 10.0
 
 MAX_BACKOFF_SECONDS = 60.0
 
+RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+}
+"""Of a local Ray: no reports to its makers, no warning about GPUs we do not ask for, ends soon after its control process."""
+
 
 class _Worker:
     """What lives in an actor's process. torch is loaded here and not in the driver's."""
@@ -236,8 +243,7 @@ def _connect(settings: Settings) -> None:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(_token_file(settings.data_dir.resolve()))
     # without a mode of the environment's own, Ray asks for tokens
     os.environ.pop("RAY_AUTH_MODE", None)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ.update(RAY_ENVIRONMENT)
     # a Ray that is no cluster takes 127.0.0.1 as its address, and its processes then listen there only
     ray_constants.ENABLE_RAY_CLUSTER = False
     ray.init(

@@ -8,7 +8,7 @@ import hashlib
 import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -57,6 +57,7 @@ def load(name: str, data_root: Path | None) -> Corpus:
     return _packed(files)
 
 
+@cache
 def _stdlib_sources() -> tuple[Path, ...]:
     root = Path(sysconfig.get_path("stdlib"))
     sources = (path for path in root.rglob("*.py") if NOT_STDLIB.isdisjoint(path.relative_to(root).parts))

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+
+from nas.tasks import MQAR
+from workers.tasks import IGNORED, build
+
+SETTINGS = [
+    MQAR(),
+    MQAR(random_non_queries=False),
+    MQAR(vocab_size=32, sequence_length=32, n_pairs=4),
+    MQAR(vocab_size=10, sequence_length=17, n_pairs=4, n_test=64),
+    MQAR(vocab_size=8192, sequence_length=256, n_pairs=64, power=1.0, n_test=16),
+]
+
+
+def solve(tokens: list[int], n_pairs: int) -> dict[int, int]:
+    """What a reader who knows the rules answers: at every later even place that holds a key, the value it came with."""
+    values = dict(zip(tokens[0 : 2 * n_pairs : 2], tokens[1 : 2 * n_pairs : 2], strict=True))
+    return {place: values[tokens[place]] for place in range(2 * n_pairs, len(tokens)) if tokens[place] in values}
+
+
+@pytest.mark.parametrize("task", SETTINGS, ids=lambda task: task.digest[:6])
+def test_reader_who_knows_the_rules_answers_every_query(task):
+    batch = build(task, 1, None).test()
+    for tokens, targets in zip(batch.tokens_BT.tolist(), batch.targets_BT.tolist(), strict=True):
+        asked = {place: target for place, target in enumerate(targets) if target != IGNORED}
+        answers = solve(tokens, task.n_pairs)
+        assert len(asked) == task.n_pairs
+        assert asked.items() <= answers.items()
+        if not task.random_non_queries:
+            assert asked == answers
+
+
+@pytest.mark.parametrize("task", SETTINGS, ids=lambda task: task.digest[:6])
+def test_sequences_have_the_published_form(task):
+    batch = build(task, 1, None).test()
+    n_keys, last = task.vocab_size // 2, 2 * task.n_pairs
+    keys, values = batch.tokens_BT[:, 0:last:2], batch.tokens_BT[:, 1:last:2]
+    assert batch.tokens_BT.shape == (task.n_test, task.sequence_length)
+    assert (keys >= 1).all()
+    assert (keys < n_keys).all()
+    assert (n_keys <= values).all()
+    assert (values < task.vocab_size).all()
+    assert all(len(set(row)) == task.n_pairs for row in (*keys.tolist(), *values.tolist()))
+    rows, places = (batch.targets_BT != IGNORED).nonzero(as_tuple=True)
+    assert (places >= last).all()
+    assert (places % 2 == 0).all()
+    assert sorted(batch.tokens_BT[rows, places].tolist()) == sorted(keys.flatten().tolist())
+
+
+def test_gaps_follow_the_power_law():
+    # one pair in a long sequence: the gap's distribution is p itself
+    task = MQAR(vocab_size=8, sequence_length=22, n_pairs=1, power=0.01, n_test=100_000)
+    places = (build(task, 1, None).test().targets_BT != IGNORED).nonzero(as_tuple=True)[1]
+    counts = np.bincount((places - 2) // 2, minlength=10) / task.n_test
+    weights = np.arange(1, 11) ** (0.01 - 1)
+    # each share has a standard deviation below 0.0016
+    assert np.abs(counts - weights / weights.sum()).max() < 0.01
+
+
+def test_queries_come_in_the_order_of_sampling_without_replacement():
+    """Of two gaps, the first key has the smaller one as often as successive weighted draws say."""
+    task = MQAR(vocab_size=8, sequence_length=8, n_pairs=2, power=0.01, n_test=100_000)
+    batch = build(task, 1, None).test()
+    first_key_asked_first = (batch.tokens_BT[:, 4] == batch.tokens_BT[:, 0]) & (batch.targets_BT[:, 4] != IGNORED)
+    expected = 1 / (1 + 2 ** (0.01 - 1))
+    assert abs(first_key_asked_first.float().mean().item() - expected) < 0.01
+
+
+def test_splits_and_steps_and_replicas_and_seeds_differ():
+    generator = build(MQAR(n_validation=32, n_test=32), 1, None)
+    batches = [
+        generator.validation(),
+        generator.test(),
+        generator.train_batch(0, 0, 32),
+        generator.train_batch(0, 1, 32),
+        generator.train_batch(1, 0, 32),
+        build(MQAR(n_validation=32, n_test=32), 2, None).test(),
+    ]
+    sequences = [tuple(row) for batch in batches for row in batch.tokens_BT.tolist()]
+    assert len(set(sequences)) == len(sequences)
+
+
+def test_batches_are_functions_of_the_seed():
+    one, other = build(MQAR(), 5, None), build(MQAR(), 5, None)
+    other.train_batch(0, 9, 4)
+    assert torch.equal(one.train_batch(2, 3, 8).tokens_BT, other.train_batch(2, 3, 8).tokens_BT)
+    assert one.digest == other.digest
+    assert one.digest != build(MQAR(), 6, None).digest
+
+
+def test_sequence_values_count_right_queries():
+    generator = build(MQAR(), 1, None)
+    batch = generator.test()
+    perfect = torch.nn.functional.one_hot(batch.targets_BT.clamp(min=0), 256).float()
+    half = perfect.clone()
+    half[: len(batch) // 2] = 0.0
+    assert generator.sequence_values(perfect, batch.targets_BT).tolist() == [1.0] * len(batch)
+    assert generator.sequence_values(half, batch.targets_BT).mean().item() == 0.5

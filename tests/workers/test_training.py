@@ -1,0 +1,74 @@
+import math
+import time
+
+import pytest
+import torch
+
+from nas.protocol import Recipe
+from tests.workers.runs import HYBRID, RECALL
+from workers.failures import DeadlineExceeded
+from workers.model import build
+from workers.tasks import build as build_task
+from workers.training import CHECK_STEPS, Deadline, Plan, Progress, Training, learning_rate_at
+
+FAR = Deadline(math.inf)
+DATA = build_task(RECALL, 1, None)
+
+
+def batch_of(step: int):
+    return DATA.train_batch(0, step, 8)
+
+
+def make_training(learning_rate: float = 0.01, total_steps: int = 20) -> Training:
+    plan = Plan(learning_rate=learning_rate, total_steps=total_steps, curve_steps=frozenset({5, 10, 20}), recipe=Recipe())
+    return Training(build(HYBRID, torch.Generator().manual_seed(1)), plan)
+
+
+def test_learning_rate_warms_up_and_falls():
+    rates = [learning_rate_at(step, 1.0, 100, Recipe(warmup_fraction=0.1, final_fraction=0.1)) for step in range(101)]
+    assert rates[0] == 0.1
+    assert rates[9] == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert math.isclose(rates[55], 0.55)
+    assert math.isclose(rates[100], 0.1)
+
+
+def test_learning_rate_without_warm_up_starts_at_its_peak():
+    assert learning_rate_at(0, 1.0, 10, Recipe(warmup_fraction=0.0)) == 1.0
+
+
+def test_advance_lowers_the_loss():
+    training = make_training(total_steps=20)
+    training.advance(20, batch_of, FAR)
+    losses = [point.loss for point in training.progress.curve]
+    assert [point.step for point in training.progress.curve] == [5, 10, 20]
+    assert losses[-1] < losses[0]
+    assert losses[0] < math.log(16) + 0.5
+
+
+def test_restored_training_equals_one_that_never_stopped():
+    whole = make_training()
+    whole.advance(20, batch_of, FAR)
+    first = make_training()
+    first.advance(10, batch_of, FAR)
+    second = make_training()
+    second.restore(first.model.state_dict(), first.optimiser_tensors(), Progress(10, False, list(first.progress.curve)))
+    second.advance(20, batch_of, FAR)
+    assert second.progress == whole.progress
+    expected, found = whole.model.state_dict(), second.model.state_dict()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert any("bias" in name for name in expected), "the routers' balance is part of the state"
+
+
+def test_diverged_training_stops_early():
+    training = make_training(learning_rate=1.0, total_steps=10_000)
+    with torch.no_grad():
+        next(training.model.parameters()).fill_(math.inf)
+    training.advance(10_000, batch_of, FAR)
+    assert training.progress.diverged
+    assert training.progress.step <= CHECK_STEPS
+
+
+def test_advance_ends_at_the_deadline():
+    with pytest.raises(DeadlineExceeded):
+        make_training().advance(20, batch_of, Deadline(time.monotonic() - 1))

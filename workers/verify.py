@@ -1,0 +1,147 @@
+"""Is a bundle what it says it is? Files by hash, the model rebuilt, its logits and its test values reproduced.
+
+`python -m workers.verify BUNDLE` prints a line per check and ends with 0 when none failed, 1 when one did. A value whose
+data is not at hand is reported as not checked, never as confirmed.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from nas.errors import Invalid
+from nas.export.archive import verify_manifest
+from nas.run import Result, Run, TaskResult
+from nas.tasks import AnyTask
+from search_spaces.architecture import Architecture
+from workers import inference, machine, tasks
+from workers.model import Model, build
+from workers.seeds import derive
+
+LOGIT_TOLERANCE = 1e-5
+"""Of the largest logit."""
+
+VALUE_TOLERANCE = 1e-4
+"""Relative, for another processor or version; the same ones give the very number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, and what was found."""
+
+    name: str
+    status: Literal["ok", "failed", "not checked"]
+    detail: str
+
+
+def verify(bundle: Path, data_root: Path | None) -> Iterator[Check]:
+    """The checks of a bundle's folder, as they are made. After a failed check of files or documents there are no more."""
+    documents = None
+    try:
+        verify_manifest(bundle)
+        yield Check("files", "ok", "every file is the one that manifest.json lists")
+        documents = _documents(bundle)
+    except (Invalid, OSError, ValueError) as error:
+        yield Check("files", "failed", str(error))
+    if documents is None:
+        return
+    architecture, run, result = documents
+    yield _model_check(architecture, run, result)
+    for key, task in zip(run.protocol.task_keys(), run.protocol.tasks, strict=True):
+        yield from _task_checks(bundle, data_root, run, key, task, result)
+
+
+def _documents(bundle: Path) -> tuple[Architecture, Run, Result]:
+    architecture = Architecture.from_json((bundle / "architecture.json").read_bytes())
+    run = Run.from_json((bundle / "run.json").read_bytes())
+    return architecture, run, Result.from_json((bundle / "result.json").read_bytes())
+
+
+def _model_check(architecture: Architecture, run: Run, result: Result) -> Check:
+    if run.architecture != architecture:
+        return Check("model", "failed", "architecture.json and run.json describe different models")
+    with torch.device("meta"):
+        n_params = sum(parameter.numel() for parameter in Model(architecture).parameters())
+    if n_params != result.measurement.n_params:
+        return Check("model", "failed", f"it has {n_params:,} parameters; result.json says {result.measurement.n_params:,}")
+    return Check("model", "ok", f"rebuilt from architecture.json with {n_params:,} parameters, as recorded")
+
+
+def _task_checks(bundle: Path, data_root: Path | None, run: Run, key: str, task: AnyTask, result: Result) -> Iterator[Check]:
+    recorded = next((one for one in result.tasks if one.task == key), None)
+    if recorded is None:
+        yield Check(key, "failed", "result.json has no such task, which run.json asks for")
+        return
+    try:
+        model = build(run.architecture).to(machine.device())
+        model.load_state_dict(load_file(bundle / "weights" / f"{key}.safetensors"))
+        parity = load_file(bundle / "parity" / f"{key}.safetensors")
+        yield _logits_check(key, model, parity)
+        yield _value_check(key, model, task, run, recorded, data_root)
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        yield Check(key, "failed", f"the weights cannot be used: {error}")
+
+
+def _logits_check(key: str, model: Model, parity: dict[str, torch.Tensor]) -> Check:
+    recorded = parity["logits"]
+    reproduced = inference.logits(model, parity["input_ids"])
+    if reproduced.shape != recorded.shape:
+        return Check(f"{key} logits", "failed", f"shape {tuple(reproduced.shape)}; recorded {tuple(recorded.shape)}")
+    difference = ((reproduced - recorded).abs().max() / recorded.abs().max()).item()
+    status: Literal["ok", "failed"] = "ok" if difference <= LOGIT_TOLERANCE else "failed"
+    return Check(
+        f"{key} logits", status, f"largest difference {difference:.1e} of the largest logit (at most {LOGIT_TOLERANCE:.0e})"
+    )
+
+
+def _value_check(key: str, model: Model, task: AnyTask, run: Run, recorded: TaskResult, data_root: Path | None) -> Check:
+    """The first replica's test value; its weights are the exported ones."""
+    name = f"{key} {recorded.metric}"
+    try:
+        generator = tasks.build(task, derive(run.data_seed, key), data_root)
+    except Invalid as error:
+        return Check(name, "not checked", f"corpus missing: {error}")
+    if generator.digest != recorded.data_digest:
+        return Check(name, "not checked", "the data that can be had here is not the data it was measured on")
+    values = inference.sequence_values(model, generator, generator.test(), run.protocol.recipe.batch_size)
+    if values is None:
+        return Check(name, "failed", "the model's logits are not finite")
+    value, expected = values.mean().item(), recorded.values[0]
+    if value == expected:
+        return Check(name, "ok", f"{value:.6g}, exactly as recorded")
+    near = abs(value - expected) <= VALUE_TOLERANCE * abs(expected)
+    return Check(
+        name, "ok" if near else "failed", f"{value:.8g}; recorded {expected:.8g} (at most {VALUE_TOLERANCE:.0e} apart)"
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Verify a bundle's folder. Returns 0 when no check failed, 1 when one did."""
+    parser = argparse.ArgumentParser(prog="python -m workers.verify", description="Verify an exported bundle.")
+    parser.add_argument("bundle", type=Path, help="the bundle's folder")
+    parser.add_argument("--data-root", type=Path, help="where the user's corpora are")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    machine.use_exact_arithmetic()
+    checks = []
+    for check in verify(options.bundle, options.data_root):
+        checks.append(check)
+        if not options.json:
+            sys.stdout.write(f"{check.status:<12} {check.name}: {check.detail}\n")
+            sys.stdout.flush()
+    ok = all(check.status != "failed" for check in checks)
+    if options.json:
+        sys.stdout.write(json.dumps({"ok": ok, "checks": [asdict(check) for check in checks]}, indent=2) + "\n")
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
