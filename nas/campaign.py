@@ -317,7 +317,9 @@ class Campaign:
             raise ValueError(f"trial {live.trial.number} is {live.trial.state} and cannot become {state}")
         live.trial = replace(live.trial, state=state)
         self._changes.move(live.trial.number, state, reason)
-        self._tell_watchers(live.trial.number, state, rung=live.rung, reason=reason)
+        # that it runs is told by the run's own event
+        if state is not TrialState.RUNNING:
+            self._tell_watchers(live.trial.number, state, rung=live.rung, reason=reason)
 
     def _tell_watchers(
         self, number: int, state: TrialState, *, rung: int, score: float | None = None, reason: str | None = None

@@ -162,7 +162,7 @@ def _moved_counts(counts: dict[str, int], before: Tally, after: Tally) -> dict[s
 def _moved_state(study_id: str, old: StudyState, batch: Batch) -> dict[str, Any]:
     """The study's columns that the batch's state, reason and wish change."""
     values: dict[str, Any] = {}
-    if batch.reason is not None:
+    if batch.study_state is not None or batch.reason is not None:
         values["reason"] = storable(batch.reason)
     if batch.wish is not None:
         values["wish"] = case((study.c.wish == Wish.RUN.value, batch.wish.value), else_=study.c.wish)

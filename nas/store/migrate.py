@@ -10,6 +10,9 @@ from sqlalchemy import Connection, Engine, text
 from nas.errors import StoreUnavailable
 from nas.store.engine import transaction
 
+VERSION_TABLE = "nas_alembic_version"
+"""Not Alembic's default name, which Optuna uses where it shares the database."""
+
 # any number, the same in every version of this service
 _LOCK = 6_171_811_965
 

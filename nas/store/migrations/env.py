@@ -2,12 +2,13 @@
 
 from alembic import context
 
+from nas.store.migrate import VERSION_TABLE
 from nas.store.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="nas_alembic_version",
+    version_table=VERSION_TABLE,
 )
 with context.begin_transaction():
     context.run_migrations()
