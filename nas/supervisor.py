@@ -17,7 +17,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
-from sqlalchemy import Engine
 
 from nas.connection import Connection, load_connection, save_connection
 from nas.errors import Conflict, Denied, Invalid, NasError, StoreUnavailable
@@ -53,7 +52,7 @@ def run(settings: Settings, *, allow_remote: bool, say: Say, on_ready: Callable[
         adopt_orphans()
         stack.callback(kill_descendants)
         database = stack.enter_context(_database(settings))
-        connection = Connection(url=_url_of(listener), key=_prepare(settings.data_dir, database()))
+        connection = Connection(url=_url_of(listener), key=prepare(settings.data_dir, database()))
         save_connection(settings.data_dir, connection)
         children = _children(settings, database(), listener)
         stack.callback(_stop_all, children)
@@ -136,24 +135,17 @@ def _database(settings: Settings) -> Iterator[Callable[[], str]]:
         postgres.stop()
 
 
-def _prepare(data_dir: Path, url: str) -> str:
-    """Migrate the database; returns a working administrator's key, the saved one or a new one."""
-    with closing_engine(url) as engine:
+def prepare(data_dir: Path, database_url: str) -> str:
+    """Migrate the database; returns a working administrator's key, the saved one or a new one. Raises `StoreUnavailable`."""
+    engine = open_engine(database_url)
+    try:
         migrate(engine)
         saved = load_connection(data_dir)
         if saved is not None and saved.key is not None:
             with suppress(Denied):
                 authenticate(engine, saved.key)
                 return saved.key
-        return create_key(engine, getpass.getuser(), ("admin",), "first key, made by nas up").token
-
-
-@contextmanager
-def closing_engine(url: str) -> Iterator[Engine]:
-    """An engine whose connections are closed at the end."""
-    engine = open_engine(url)
-    try:
-        yield engine
+        return create_key(engine, getpass.getuser(), ("admin",), "first key, made by nas").token
     finally:
         engine.dispose()
 
@@ -164,7 +156,7 @@ def _children(settings: Settings, database_url: str, listener: socket.socket) ->
     logs.mkdir(exist_ok=True)
     environ = _environ(settings, database_url)
     descriptor = listener.fileno()
-    api = (sys.executable, "-m", "uvicorn", "api.app:app", "--fd", str(descriptor), "--log-level", "info")
+    api = (sys.executable, "-m", "uvicorn", "--factory", "api.app:create_app", "--fd", str(descriptor))
     driver = (sys.executable, "-m", "workers.main")
     return (
         Child(Command(name="api", argv=api, environ=environ, log=logs / "api.log", descriptors=(descriptor,), grace_seconds=5)),

@@ -20,6 +20,7 @@ COMMANDS = (
     LazyCommand("demo", "nas.cli.demo:demo", "Run the example study from start to a verified winner.", SERVICE),
     LazyCommand("up", "nas.cli.up:up", "Start the whole service on this machine and keep it running.", SERVICE),
     LazyCommand("doctor", "nas.cli.doctor:doctor", "Check this machine and the service; each finding names its cure.", SERVICE),
+    LazyCommand("migrate", "nas.cli.migrate:migrate", "Bring the database to this version's schema.", SERVICE),
     LazyCommand("key", "nas.cli.keys:app", "Create, list and revoke API keys.", SERVICE),
     LazyCommand("check", "nas.cli.studies:check", "Validate and price a study without creating it.", STUDY),
     LazyCommand("submit", "nas.cli.studies:submit", "Create a study from its JSON document.", STUDY),

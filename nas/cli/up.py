@@ -28,7 +28,7 @@ def up(
     saves it where the other commands find it. Ctrl-C stops everything; what was stored stays.
     """
     given = {"data_dir": data_dir, "host": host, "port": port, "workers": workers}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
     say(f"starting on {settings.data_dir} …")
     supervisor.run(
         settings,

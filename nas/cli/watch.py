@@ -18,6 +18,7 @@ from nas.study import StudyState
 from nas.trial import TrialState
 
 REFRESH_SECONDS = 1.0
+TICKS = 1000
 QUIET = frozenset({"run.started", "trial.proposed"})
 """Kinds that move the bar and are not worth a line of their own."""
 
@@ -100,7 +101,7 @@ class _Bar:
 
     def __init__(self, nas: Client, row: StudyRow, progress: Progress) -> None:
         self._nas, self._row, self._progress = nas, row, progress
-        self._task = progress.add_task(_caption(row), total=1.0, completed=row.progress)
+        self._task = progress.add_task(_caption(row), total=TICKS, completed=_ticks(row))
         self._refreshed = time.monotonic()
 
     def show(self, event: EventView) -> None:
@@ -109,8 +110,12 @@ class _Bar:
             self._progress.console.print(describe(event), markup=False)
         if time.monotonic() - self._refreshed >= REFRESH_SECONDS:
             self._row = self._nas.study(self._row.id).row
-            self._progress.update(self._task, description=_caption(self._row), completed=self._row.progress)
+            self._progress.update(self._task, description=_caption(self._row), completed=_ticks(self._row))
             self._refreshed = time.monotonic()
+
+
+def _ticks(row: StudyRow) -> int:
+    return int(row.progress * TICKS)
 
 
 def _caption(row: StudyRow) -> str:
