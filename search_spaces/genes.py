@@ -1,6 +1,6 @@
 """What a gene is: one named decision of a space, with its limits, its default and its condition.
 
-A gene is decided after the genes above it and is active iff all the facts it `needs` are known by then. Suggesting,
+A gene is decided after the genes above it and is active iff the fact it `needs`, if any, is known by then. Suggesting,
 sampling, membership, counting and validation are all the same walk down the list in `catalogue.py`.
 """
 
@@ -111,13 +111,13 @@ class Gene:
     title: str
     limits: Limits
     default: GeneValue
-    needs: tuple[str, ...] = ()
+    needs: str = ""
     layer: int | None = None
     learn: Callable[[Facts, GeneValue], Facts] | None = None
 
     def active(self, facts: Facts) -> bool:
         """Whether this decision has to be made, after the decisions that `facts` come from."""
-        return facts.known.issuperset(self.needs) and (self.layer is None or self.layer < facts.depth)
+        return (not self.needs or self.needs in facts.known) and (self.layer is None or self.layer < facts.depth)
 
     @property
     def everywhere(self) -> str:
@@ -127,8 +127,7 @@ class Gene:
     @property
     def condition(self) -> str:
         """When the gene is active, as text; empty for always."""
-        deep_enough = [] if self.layer is None else [f"depth is above {self.layer}"]
-        return " and ".join([*deep_enough, *(CONDITIONS[fact] for fact in self.needs)])
+        return CONDITIONS.get(self.needs, "") if self.layer is None else f"depth is above {self.layer}"
 
 
 def shown(value: object) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property, partial
+from itertools import product, starmap
 from random import Random
 from typing import Annotated, Protocol, Self
 
@@ -55,10 +56,9 @@ class CostRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
-    """How far a space reaches: its number of assignments, the facts some of them make true, choices never made."""
+class Reach:
+    """Facts that some assignment makes true, and genes with a choice that none makes."""
 
-    size: int
     possible: frozenset[str]
     never_decided: tuple[Gene, ...]
 
@@ -78,9 +78,9 @@ class Space(Document):
     def _buildable(self) -> Self:
         """Bring the values into one form, then refuse a space that could propose an impossible architecture."""
         object.__setattr__(self, "genes", parse_genes(self.mode, self.genes))
-        refuse(_never_decided(self._extent))
-        refuse(impossible(self._allowed, self._extent.possible))
-        refuse(oversized(self._allowed, self._extent.possible, self.input))
+        refuse(_never_decided(self._reach))
+        refuse(impossible(self._allowed, self._reach.possible))
+        refuse(oversized(self._allowed, self._reach.possible, self.input))
         return self
 
     @cached_property
@@ -93,22 +93,31 @@ class Space(Document):
         return {gene.name: values for gene, values in self._catalogue.items()}
 
     @cached_property
-    def _extent(self) -> Extent:
-        reached, never_decided = Counter({Facts(): 1}), []
+    def _reach(self) -> Reach:
+        """One walk with all assignments at once, told apart by depth only: exact, as no gene needs two facts."""
+        known, never_decided = {0: frozenset[str]()}, []
         for gene, values in self._catalogue.items():
-            if len(values) > 1 and not any(gene.active(facts) for facts in reached):
+            acting = [facts for facts in map(Facts, known.values(), known) if gene.active(facts)]
+            if len(values) > 1 and not acting:
                 never_decided.append(gene)
+            for learnt in _learnt(gene, acting, values):
+                known[learnt.depth] = known.get(learnt.depth, frozenset()) | learnt.known
+        return Reach(possible=frozenset().union(*known.values()), never_decided=tuple(never_decided))
+
+    @cached_property
+    def _size(self) -> int:
+        reached = Counter({Facts(): 1})
+        for gene, values in self._catalogue.items():
             reached = _advance(reached, gene, values)
-        possible = frozenset[str]().union(*(facts.known for facts in reached))
-        return Extent(size=reached.total(), possible=possible, never_decided=tuple(never_decided))
+        return reached.total()
 
     def size(self) -> int:
         """Exact number of assignments. Some may be the same architecture: ratio 0 at any placement, for one."""
-        return self._extent.size
+        return self._size
 
     def params_bound(self) -> int:
         """No member has more parameters."""
-        return params_bound(self._allowed, self._extent.possible, self.input)
+        return params_bound(self._allowed, self._reach.possible, self.input)
 
     def suggest(self, trial: Suggester) -> Params:
         """Let an Optuna trial decide every gene that leaves a choice."""
@@ -174,10 +183,15 @@ def _cost(columns: Iterator[int]) -> Cost:
     return Cost(params=params, active_params=active_params, flops_per_token=flops_per_token, state_bytes=state_bytes)
 
 
-def _never_decided(extent: Extent) -> Iterator[Problem]:
+def _never_decided(reach: Reach) -> Iterator[Problem]:
     """A choice that no assignment makes would look searched and not be."""
-    for gene in extent.never_decided:
+    for gene in reach.never_decided:
         yield Problem(gene.name, f"never decided: it is never so that {gene.condition}; leave it out")
+
+
+def _learnt(gene: Gene, acting: Sequence[Facts], values: Values) -> Iterator[Facts]:
+    if gene.learn:
+        yield from starmap(gene.learn, product(acting, values))
 
 
 def _advance(reached: Counter[Facts], gene: Gene, values: Values) -> Counter[Facts]:

@@ -138,6 +138,8 @@ def test_space_small_spaces_are_counted_built_and_bounded_exactly(space):
     members = list(enumerate_params(space))
     assert space.size() == len(members)
     assert len({json.dumps(params, sort_keys=True) for params in members}) == len(members)
+    free = {name for name, values in space.genes.items() if not isinstance(values, tuple) or len(values) > 1}
+    assert {name for name in free if "*" not in name} <= {name for params in members for name in params}
     for params in members:
         assert space.contains(params)
         assert price(space.build(params), CONTEXT).params <= space.params_bound()
