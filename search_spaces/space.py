@@ -166,7 +166,7 @@ class Space(Document):
         assignment = self._decide(partial(_read, params))
         surplus = sorted(params.keys() - self._params(assignment).keys())
         if surplus:
-            raise OutsideSpace(*(Problem(name, self._why_surplus(name)) for name in surplus[:8]))
+            raise OutsideSpace(*(Problem(name[:80], self._why_surplus(name)) for name in surplus[:8]))
         return assignment
 
     def _why_surplus(self, name: str) -> str:
