@@ -87,7 +87,8 @@ class Keyset:
             raise Invalid(f"limit {limit}: give 1 to {MAX_PAGE}")
         start = self._decode(cursor) if cursor is not None else None
         order = [column.desc() if self.descending else column.asc() for column in self.columns]
-        query = query.add_columns(*self.columns).order_by(*order).limit(limit + 1)
+        keys = (column.label(f"key_{place}") for place, column in enumerate(self.columns))
+        query = query.add_columns(*keys).order_by(*order).limit(limit + 1)
         if start is None:
             return query, 0
         key = tuple_(*self.columns)
