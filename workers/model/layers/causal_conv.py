@@ -34,5 +34,4 @@ class CausalConv(nn.Module):
         """The outputs [B, T, channels] for tokens that follow the tail, and the next tail."""
         inputs = torch.cat([tail_BDW[..., 1:], x_BTD.mT], dim=-1)
         out_BDT = F.conv1d(inputs, self.weight, self.bias, groups=self.weight.shape[0])
-        kept = torch.cat([tail_BDW, x_BTD.mT], dim=-1) if x_BTD.shape[1] < tail_BDW.shape[-1] else inputs
-        return out_BDT.mT, kept[..., -tail_BDW.shape[-1] :]
+        return out_BDT.mT, inputs[..., -tail_BDW.shape[-1] :]
