@@ -41,8 +41,8 @@ class Layer(Document):
             raise ValueError("a layer needs a mixer, a channel part, or both")
         if self.fusion != "add" and len(self.mixers) < 2:
             raise ValueError(f"fusion {self.fusion!r} needs at least two mixers; use 'add'")
-        ordered = tuple(sorted(self.mixers, key=lambda mixer: mixer.canonical_json()))
-        if ordered != self.mixers:
+        if len(self.mixers) > 1:
+            ordered = tuple(sorted(self.mixers, key=lambda mixer: mixer.canonical_json()))
             object.__setattr__(self, "mixers", ordered)
         return self
 

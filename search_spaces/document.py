@@ -7,6 +7,7 @@ A document's digest is SHA-256 over its canonical JSON. Fields that hold their d
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import Any, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict
@@ -41,21 +42,39 @@ class Document(BaseModel):
         """The one text that the digest is taken over: sorted keys, no spaces, defaults left out."""
         return json.dumps(_canonical(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, 64 hexadecimal characters."""
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values in some fields; it does not inherit what was computed from the old ones."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
+
+@cache
+def _fields(kind: type[BaseModel]) -> tuple[tuple[str, bool, Any], ...]:
+    """Of each field: its name, whether the canonical form always has it, and its default."""
+    return tuple(
+        (
+            name,
+            field.is_required() or (get_origin(field.annotation) is Literal and name in ("kind", "name")),
+            field.get_default(call_default_factory=True, validated_data={}),
+        )
+        for name, field in kind.model_fields.items()
+    )
+
 
 def _canonical(value: Any) -> JsonValue:
+    if isinstance(value, str | int | float):
+        return value
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
+        held = value.__dict__
         return {
-            name: _canonical(getattr(value, name))
-            for name, field in fields.items()
-            if field.is_required()
-            or (get_origin(field.annotation) is Literal and name in ("kind", "name"))
-            or getattr(value, name) != field.get_default(call_default_factory=True, validated_data={})
+            name: _canonical(held[name]) for name, always, default in _fields(type(value)) if always or held[name] != default
         }
     if isinstance(value, tuple | list):
         return [_canonical(item) for item in value]
