@@ -1,0 +1,141 @@
+import hashlib
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from nas.protocol import Rung
+from nas.tasks import BytesLM
+from search_spaces.architecture import TokenInput
+from tests.workers.runs import HYBRID, RECALL, make_run, protocol
+from workers.evaluate import evaluate
+from workers.verify import main, verify
+
+TEXT = BytesLM(corpus="book.txt", sequence_length=16, n_validation=16, n_test=16)
+
+
+def write_manifest(bundle):
+    files = [path for path in sorted(bundle.rglob("*")) if path.is_file() and path.name != "manifest.json"]
+    listed = {path.relative_to(bundle).as_posix(): {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in files}
+    (bundle / "manifest.json").write_text(json.dumps({"files": listed}))
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A bundle of two tasks as the exporter lays it out, and the data root of its corpus."""
+    root = tmp_path_factory.mktemp("verify")
+    (root / "data").mkdir()
+    (root / "data" / "book.txt").write_bytes(b"It was the best of times, it was the worst of times. " * 100)
+    architecture = HYBRID.model_copy(update={"input": TokenInput(vocab_size=256)})
+    run = make_run(architecture=architecture, protocol=protocol(tasks=(RECALL, TEXT), rungs=(Rung(steps=4, replicas=2),)))
+    result = evaluate(run, root / "workspace", root / "data").result
+    assert result is not None
+    bundle = root / "bundle"
+    for artifact in result.artifacts:
+        (bundle / artifact.path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / "workspace" / result.folder / artifact.path, bundle / artifact.path)
+    for name, document in {"architecture": architecture, "result": result, "run": run}.items():
+        (bundle / f"{name}.json").write_text(document.to_json())
+    write_manifest(bundle)
+    return bundle
+
+
+@pytest.fixture
+def bundle(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "bundle")
+
+
+@pytest.fixture
+def data_root(original):
+    return original.parent / "data"
+
+
+def statuses(bundle, data_root):
+    return {check.name: check.status for check in verify(bundle, data_root)}
+
+
+def test_verify_confirms_a_true_bundle(bundle, data_root):
+    checks = list(verify(bundle, data_root))
+    assert [check.name for check in checks] == [
+        "files",
+        "model",
+        "mqar logits",
+        "mqar accuracy",
+        "bytes_lm logits",
+        "bytes_lm bits_per_byte",
+    ]
+    assert {check.status for check in checks} == {"ok"}
+    assert sum("exactly as recorded" in check.detail for check in checks) == 2
+
+
+@pytest.mark.parametrize("name", ["weights/mqar.safetensors", "architecture.json", "result.json", "run.json"])
+def test_verify_names_a_changed_file_and_looks_no_further(bundle, data_root, name):
+    content = bytearray((bundle / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / name).write_bytes(content)
+    (check,) = verify(bundle, data_root)
+    assert (check.name, check.status) == ("files", "failed")
+    assert name in check.detail
+
+
+def change(bundle, name, edit):
+    """Change a document or tensors and make the manifest agree, as a forger would."""
+    path = bundle / name
+    if path.suffix == ".json":
+        path.write_text(json.dumps(edit(json.loads(path.read_text()))))
+    else:
+        save_file(edit(load_file(path)), path)
+    write_manifest(bundle)
+
+
+def test_other_weights_give_other_logits(bundle, data_root):
+    change(bundle, "weights/mqar.safetensors", lambda tensors: tensors | {"norm.weight": tensors["norm.weight"] * 1.01})
+    assert statuses(bundle, data_root)["mqar logits"] == "failed"
+
+
+def test_weights_of_another_model_fail(bundle, data_root):
+    change(bundle, "weights/mqar.safetensors", lambda _: {"other": torch.ones(3)})
+    assert statuses(bundle, data_root)["mqar"] == "failed"
+
+
+@pytest.mark.parametrize(("task", "name"), [(0, "mqar accuracy"), (1, "bytes_lm bits_per_byte")])
+def test_value_that_the_model_does_not_have_fails(bundle, data_root, task, name):
+    def edit(result):
+        result["tasks"][task]["values"][0] += 0.001
+        return result
+
+    change(bundle, "result.json", edit)
+    assert statuses(bundle, data_root)[name] == "failed"
+
+
+def test_missing_task_fails(bundle, data_root):
+    change(bundle, "result.json", lambda result: result | {"tasks": result["tasks"][:1]})
+    assert statuses(bundle, data_root)["bytes_lm"] == "failed"
+
+
+def test_other_architecture_fails(bundle, data_root):
+    change(bundle, "architecture.json", lambda architecture: architecture | {"d_model": 32})
+    assert statuses(bundle, data_root)["model"] == "failed"
+
+
+@pytest.mark.parametrize("text", [None, b"Another book. " * 1000])
+def test_value_without_its_corpus_is_not_checked(bundle, tmp_path, text):
+    root = tmp_path / "data"
+    root.mkdir()
+    if text is not None:
+        (root / "book.txt").write_bytes(text)
+    found = statuses(bundle, root)
+    assert found["bytes_lm bits_per_byte"] == "not checked"
+    assert found["bytes_lm logits"] == found["mqar accuracy"] == "ok"
+
+
+def test_command_prints_lines_and_ends_with_the_verdict(bundle, data_root, capsys):
+    assert main([str(bundle), "--data-root", str(data_root)]) == 0
+    assert capsys.readouterr().out.count("ok ") == 6
+    assert main([str(bundle), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["checks"][-1]["status"] == "not checked"
+    change(bundle, "weights/mqar.safetensors", lambda tensors: tensors | {"norm.weight": tensors["norm.weight"] * 2})
+    assert main([str(bundle), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
