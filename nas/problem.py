@@ -33,8 +33,9 @@ class Problem:
         )
 
     def __str__(self) -> str:
-        """The detail, then one line for each field."""
-        lines = [self.detail or self.title, *(f"  {error.pointer or '/'}: {error.reason}" for error in self.errors)]
+        """Title and detail, then one line for each field that they do not mention."""
+        lines = [": ".join(filter(None, (self.title, self.detail)))]
+        lines += [f"  {error.pointer or '/'}: {error.reason}" for error in self.errors if error.reason not in self.detail]
         return "\n".join(lines)
 
 

@@ -79,7 +79,9 @@ class Transport:
                         return
                     for event in EventSource(response).iter_sse():
                         last, failures = event.id or last, 0
-                        yield event
+                        # a heartbeat is a comment, which the decoder reports as an event without data
+                        if event.data:
+                            yield event
             except httpx.TransportError as error:
                 failures += 1
                 if failures == ATTEMPTS:

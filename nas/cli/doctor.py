@@ -24,6 +24,7 @@ from nas.settings import Settings
 LEAST_FREE_BYTES = 2 * 10**9
 LARGEST_SKEW_SECONDS = 5.0
 IMPORT_SECONDS = 120
+LOGS = "logs/driver.log in the data directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ def _answers(http: httpx.Client, connection: Connection) -> Iterator[Finding]:
     health = ready.json()
     yield Finding("server", True, connection.url)
     yield Finding("database", ready.status_code == 200, health["status"], "; ".join(health["reasons"]))
-    yield Finding("driver", health["status"] != "degraded", health["status"], "; ".join(health["reasons"]))
+    idle = health["status"] == "degraded"
+    yield Finding("driver", not idle, "none runs" if idle else "no study waits for one", f"see {LOGS}; nas up starts one")
     yield _clock(ready.headers.get("Date", ""))
     yield _key(http, connection)
 

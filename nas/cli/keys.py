@@ -1,7 +1,7 @@
 """Commands about API keys: create, list, revoke."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,13 +10,16 @@ from nas.cli.output import print_json, print_table, say, to_data
 from nas.client import Client
 from nas.keys import SCOPES, Scope
 
+Access = Literal["read", "write", "admin"]
+SCOPES_OF: dict[Access, tuple[Scope, ...]] = {"read": ("read",), "write": ("read", "write"), "admin": ("admin",)}
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Create, list and revoke API keys.")
 
 
 @app.command()
 def create(
     owner: Annotated[str, typer.Argument(help="Whose studies the key acts on.")],
-    scope: Annotated[list[Scope] | None, typer.Option("--scope", help="May be given again; default: read and write.")] = None,
+    access: Annotated[Access, typer.Option("--access", help="What it may do: read, also write, or everything.")] = "write",
     label: Annotated[str, typer.Option("--label", help="What it is for.")] = "",
     url: Url = None,
     data_dir: DataDir = None,
@@ -24,7 +27,7 @@ def create(
 ) -> None:
     """Create a key and print it, this once. Needs an admin's key."""
     with Client(url, data_dir=data_dir) as nas:
-        made = nas.create_key(owner, tuple(scope or ("read", "write")), label)
+        made = nas.create_key(owner, SCOPES_OF[access], label)
     if as_json:
         print_json(to_data(made))
         return

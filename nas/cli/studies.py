@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
-from nas.cli.output import print_fields, print_json, print_table, say, score_text, to_data
+from nas.cli.output import print_fields, print_json, print_table, say, score_text, short_number, to_data
 from nas.client import Client
 from nas.errors import Invalid
+from nas.pricing import Quote
 from nas.store.views import StudyRow, StudyView
 from nas.study import StudyState
 
@@ -25,10 +26,20 @@ def check(file: SpecFile, url: Url = None, data_dir: DataDir = None, as_json: As
     Prints the size of the space, the range of costs in it, and what the study will run.
     """
     with Client(url, data_dir=data_dir) as nas:
-        estimate = nas.check(read_document(file))
+        quote = nas.check(read_document(file))
     if as_json:
-        print_json(to_data(estimate))
+        print_json(to_data(quote))
         return
+    print_fields(
+        {
+            "space": f"{short_number(quote.space_size)} assignments of genes",
+            **{title: _range(name, quote) for name, title in _COSTS.items()},
+            "largest": f"no member has more than {quote.params_bound:,} parameters",
+            "runs": f"at most {quote.runs:,}",
+            "optimiser steps": f"at most {quote.optimiser_steps:,}",
+        }
+    )
+    say("valid; create it with: nas submit")
 
 
 def submit(
@@ -120,6 +131,19 @@ def read_document(file: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Invalid(f"{file} holds no JSON object; a study is one, such as nas/examples/demo.json")
     return document
+
+
+_COSTS = {
+    "params": "parameters",
+    "active_params": "parameters per token",
+    "flops_per_token": "FLOPs per token",
+    "state_bytes": "decode state, bytes",
+}
+
+
+def _range(name: str, quote: Quote) -> str:
+    least, most = (short_number(getattr(cost, name)) for cost in (quote.least, quote.most))
+    return least if least == most else f"{least} to {most}"
 
 
 def _print_wish(study: StudyView, as_json: bool, advice: str) -> None:

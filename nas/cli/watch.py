@@ -19,8 +19,10 @@ from nas.trial import TrialState
 
 REFRESH_SECONDS = 1.0
 TICKS = 1000
-QUIET = frozenset({"run.started", "trial.proposed"})
+QUIET = frozenset({"run.started", "trial.proposed", "trial.state"})
 """Kinds that move the bar and are not worth a line of their own."""
+
+_TOLD = ("score", "summary", "reference", "twin", "reason")
 
 Show = Callable[[EventView], None]
 
@@ -66,13 +68,17 @@ def outcome(row: StudyRow) -> str:
 
 
 def describe(event: EventView) -> str:
-    """One line: the moment, what happened, to what."""
-    data = ", ".join(f"{name} {_value(value)}" for name, value in event.data.items())
-    return plain(f"{event.at.astimezone():%H:%M:%S}  {event.kind}  {data}")
+    """One line: the moment, of what, what happened, and what is known about it."""
+    data = event.data
+    words = [f"trial {data['number']}" if "number" in data else "study"]
+    words += [f"rung {data['rung']}"] if "rung" in data else []
+    words += [str(data.get("state") or data.get("wish") or event.kind.partition(".")[2])]
+    words += [f"{name} {_value(data[name])}" for name in _TOLD if name in data]
+    return plain(f"{event.at.astimezone():%H:%M:%S}  {'  '.join(words)}")
 
 
 def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 @contextmanager
