@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from nas.errors import Invalid
 from nas.protocol import Protocol, Rung
 from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, Run, TaskResult
+from nas.seeds import derive
 from nas.tasks import AnyTask
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size, price
@@ -26,7 +27,6 @@ from workers import failures, inference, machine, scoring, tasks
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer, drop_optimiser_state
 from workers.model import Model, build
 from workers.scoring import Chosen, Measured
-from workers.seeds import derive
 from workers.training import Deadline, Plan, Progress, Training
 
 CURVE_POINTS = 40

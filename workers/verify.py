@@ -19,11 +19,11 @@ from safetensors.torch import load_file
 from nas.errors import Invalid
 from nas.export.archive import verify_manifest
 from nas.run import Result, Run, TaskResult
+from nas.seeds import derive
 from nas.tasks import AnyTask
 from search_spaces.architecture import Architecture
 from workers import inference, machine, tasks
 from workers.model import Model, build
-from workers.seeds import derive
 
 LOGIT_TOLERANCE = 1e-5
 """Of the largest logit."""

@@ -13,7 +13,7 @@ import pytest
 import ray
 
 from nas.protocol import Rung
-from nas.run import MAX_ATTEMPTS, RETRIED
+from nas.run import MAX_ATTEMPTS, RETRIED, Finished
 from nas.settings import Settings
 from search_spaces.architecture import TokenInput
 from tests.workers.runs import HYBRID, PROTOCOL, RECALL, make_run, protocol
@@ -50,7 +50,7 @@ def executor(shared):
 def run_to_end(executor, *runs):
     for run in runs:
         executor.submit(run)
-    finished = []
+    finished: list[Finished] = []
     until = time.monotonic() + 60
     while len(finished) < len(runs):
         assert time.monotonic() < until

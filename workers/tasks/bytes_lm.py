@@ -13,8 +13,8 @@ import torch
 from torch.nn import functional as F
 
 from nas.errors import Invalid
+from nas.seeds import derive
 from nas.tasks import BytesLM
-from workers.seeds import derive
 from workers.tasks import corpus
 from workers.tasks.generator import Batch, Generator
 

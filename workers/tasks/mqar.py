@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nas.seeds import derive
 from nas.tasks import MQAR
-from workers.seeds import derive
 from workers.tasks.generator import IGNORED, Batch, Generator
 
 IntArray = npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-from workers.seeds import derive
+from nas.seeds import derive
 
 
 def test_derive_names_the_draw():
