@@ -31,7 +31,7 @@ function markers(name, trials, cost, marker) {
     },
     text: trials.map((trial) => `<b>${plain(trial.reference || `#${trial.number}`)}</b> · rung ${trial.rung}<br>${plain(trial.summary)}`),
     customdata: trials.map((trial) => trial.number),
-    hovertemplate: "%{text}<br>score %{y:.4f}<br>%{x:.4s}<extra></extra>",
+    hovertemplate: "%{text}<br>score %{y:.4f} · %{x:.3s}<extra></extra>",
   };
 }
 
@@ -47,13 +47,26 @@ function traces(trials, cost) {
   ].filter((trace) => trace.x.length);
 }
 
-function layout(cost) {
+// round costs in every decade that the data touch: all digits where there is one decade, else 1, 2 and 5
+function ticks(values) {
+  const decades = values.map((value) => Math.floor(Math.log10(value)));
+  const [first, last] = [Math.min(...decades), Math.max(...decades)];
+  const digits = first === last ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [1, 2, 5];
+  const found = [];
+  for (let decade = first; decade <= last; decade++) found.push(...digits.map((digit) => digit * 10 ** decade));
+  return found;
+}
+
+const SI = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+function layout(trials, cost) {
+  const costs = trials.map((trial) => trial.cost[cost]).filter((value) => value > 0);
   const axis = { gridcolor: colour("line"), zeroline: false, automargin: true, linecolor: colour("line") };
   return {
     margin: { l: 50, r: 12, t: 8, b: 44 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: colour("text") },
-    xaxis: { ...axis, type: "log", title: { text: COSTS[cost] }, exponentformat: "SI", dtick: "D2" },
+    xaxis: { ...axis, type: "log", title: { text: COSTS[cost] }, tickvals: ticks(costs), ticktext: ticks(costs).map((value) => SI.format(value)) },
     yaxis: { ...axis, title: { text: "Score" } },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
     hoverlabel: { align: "left", bgcolor: colour("surface"), bordercolor: colour("line"), font: { color: colour("text") } },
@@ -77,7 +90,7 @@ async function shownTrials(study) {
 async function draw(study, cost) {
   const plot = document.getElementById("plot");
   const { trials, more } = await shownTrials(study);
-  await Plotly.react(plot, traces(trials, cost), layout(cost), { displaylogo: false, responsive: true, displayModeBar: false });
+  await Plotly.react(plot, traces(trials, cost), layout(trials, cost), { displaylogo: false, responsive: true, displayModeBar: false });
   document.getElementById("plot-count").textContent = more ? `The first ${trials.length} trials are drawn.` : `${trials.length} trials are drawn.`;
   if (!plot.dataset.linked) {
     plot.dataset.linked = "yes";
