@@ -10,6 +10,8 @@ from pydantic import Field
 
 from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
 
+MAX_SHARED_WIDTH = 262_144
+
 
 class MoE(Primitive):
     """`top_k` of `n_experts` SwiGLU experts of width `d_expert` per token, plus `n_shared` that every token uses.
@@ -33,9 +35,11 @@ class MoE(Primitive):
     balance_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
 
     def problems(self, d_model: int) -> Iterator[Problem]:
-        """A token cannot choose more experts than there are."""
+        """A token cannot choose more experts than there are; the shared experts together are one feed-forward."""
         if self.top_k > self.n_experts:
             yield Problem("top_k", f"{self.top_k} must be at most n_experts {self.n_experts}")
+        if self.n_shared * self.d_expert > MAX_SHARED_WIDTH:
+            yield Problem("n_shared", f"{self.n_shared} x d_expert {self.d_expert} must be at most {MAX_SHARED_WIDTH}")
 
     def cost(self, d_model: int, context: CostContext) -> Cost:
         """All experts are parameters; `top_k` + shared ones and the router are active."""

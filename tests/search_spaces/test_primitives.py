@@ -137,6 +137,7 @@ def test_recurrence_names_the_impossible_field(field, changes):
         (Attention(n_heads=4, n_kv_heads=3, head_dim=8), "n_kv_heads"),
         (Attention(n_heads=4, n_kv_heads=4, head_dim=7), "head_dim"),
         (MoE(n_experts=4, top_k=5, d_expert=8), "top_k"),
+        (MoE(n_experts=4, top_k=2, d_expert=200_000, n_shared=2), "n_shared"),
     ],
 )
 def test_attention_and_moe_name_the_impossible_field(primitive, field):

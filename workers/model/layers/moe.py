@@ -27,7 +27,7 @@ class MoELayer(Part):
         self.w_in = nn.Parameter(torch.empty(config.n_experts, d_model, 2 * config.d_expert))
         self.w_out = nn.Parameter(torch.empty(config.n_experts, config.d_expert, d_model))
         width = config.n_shared * config.d_expert
-        self.shared = SwiGLULayer(SwiGLU(d_ff=width), d_model) if width else None
+        self.shared_expert = SwiGLULayer(SwiGLU(d_ff=width), d_model) if width else None
         self.register_buffer("routing_bias", torch.empty(config.n_experts))
         self.register_buffer("loads", torch.empty(config.n_experts), persistent=False)
 
@@ -38,8 +38,8 @@ class MoELayer(Part):
         init.output(self.w_out)
         self.routing_bias.zero_()
         self.loads.zero_()
-        if self.shared is not None:
-            self.shared.initialise(init)
+        if self.shared_expert is not None:
+            self.shared_expert.initialise(init)
 
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
         """Route in float32, run the chosen experts, add the shared ones."""
@@ -47,8 +47,8 @@ class MoELayer(Part):
         weights_NK, experts_NK = self._choose(self.router(x_ND).float(), shared)
         out_ND = experts(x_ND, weights_NK.to(x_ND.dtype), experts_NK, self.w_in, self.w_out)
         out_BTD = out_ND.view_as(x_BTD)
-        if self.shared is not None:
-            out_BTD = out_BTD + self.shared(x_BTD, shared)
+        if self.shared_expert is not None:
+            out_BTD = out_BTD + self.shared_expert(x_BTD, shared)
         return out_BTD, state
 
     def _choose(self, logits_NE: Tensor, shared: Pass) -> tuple[Tensor, Tensor]:
