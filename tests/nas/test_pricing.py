@@ -1,0 +1,29 @@
+from nas.pricing import quote
+from nas.study import Constraint
+from tests.nas.spaces import TINY, study
+
+
+def test_quote_counts_runs_and_steps():
+    priced = quote(study(trials=9, references=("transformer",)))
+    # 1 task, 3 learning rates, rungs of 10, 30 and 90 steps
+    assert (priced.runs, priced.optimiser_steps) == (30, 10 * 3 * 90)
+    assert priced.planned_runs == (9 + 1) + (3 + 1) + (1 + 1)
+    assert priced.planned_steps == 3 * (10 * 10 + 4 * 20 + 2 * 60)
+
+
+def test_quote_without_halving_plans_everything():
+    priced = quote(study(trials=9, eta=None))
+    assert (priced.planned_runs, priced.planned_steps) == (priced.runs, priced.optimiser_steps)
+
+
+def test_quote_measures_the_space():
+    priced = quote(study(space=TINY))
+    assert priced.space_size == 4
+    assert priced.least.params < priced.most.params <= priced.params_bound
+
+
+def test_quote_says_how_much_of_the_space_keeps_the_constraints():
+    limit = quote(study(space=TINY)).least.params
+    one_of_four = quote(study(space=TINY, constraints=(Constraint(metric="params", max=limit),)))
+    assert 0.15 < one_of_four.feasible_share < 0.35
+    assert quote(study(space=TINY)).feasible_share == 1.0

@@ -1,0 +1,49 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.objectives import dominates
+from nas.ranking import ByFronts, ByScore, ranking
+
+small = st.integers(0, 4).map(float)
+
+
+def fronts_by_definition(values):
+    left, fronts = set(range(len(values))), []
+    while left:
+        front = {n for n in left if not any(dominates(values[m], values[n]) for m in left)}
+        fronts.append(front)
+        left -= front
+    return fronts
+
+
+def order_by_definition(values):
+    return [n for front in fronts_by_definition(values) for n in sorted(front, key=lambda n: (-values[n][0], n))]
+
+
+@given(st.lists(st.tuples(small, small, small), min_size=1, max_size=40))
+def test_by_fronts_ranks_as_the_definition_says(values):
+    fronts = ByFronts()
+    for number, value in enumerate(values):
+        fronts.add(number, value, waiting=True)
+    assert list(fronts.waiting()) == [(n, place) for place, n in enumerate(order_by_definition(values))]
+    assert len(fronts) == len(values)
+
+
+@given(st.lists(small, min_size=1, max_size=40))
+def test_one_objective_ranks_the_same_both_ways(scores):
+    by_score, by_fronts = ByScore(), ByFronts()
+    for number, score in enumerate(scores):
+        for rank in (by_score, by_fronts):
+            rank.add(number, (score,), waiting=number % 3 > 0)
+    assert list(by_score.waiting()) == list(by_fronts.waiting())
+
+
+@given(st.lists(st.tuples(small, small), min_size=1, max_size=30), st.sampled_from([1, 2]))
+def test_best_waiting_is_the_first_that_waits(values, n_objectives):
+    rank = ranking(n_objectives)
+    for number, value in enumerate(values):
+        rank.add(number, value[:n_objectives], waiting=number % 2 == 0)
+    while (best := rank.best_waiting()) is not None:
+        assert best == next(rank.waiting())
+        rank.promote(best[0])
+    assert list(rank.waiting()) == []
