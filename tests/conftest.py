@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -15,10 +17,30 @@ from nas.store.migrate import migrate
 _numbers = count(1)
 
 
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """A folder for a server of the test's own.
+
+    Not below pytest's: as root the server has an account of its own, and every pytest that starts on the machine closes its
+    common folder to other accounts again.
+    """
+    with TemporaryDirectory(prefix="nas-test-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """The session's server. No test may stop it; one that kills a server starts its own."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    with TemporaryDirectory(prefix="nas-test-") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        try:
+            _prepare(server)
+            yield server
+        finally:
+            server.stop()
+
+
+def _prepare(server: EmbeddedPostgres) -> None:
     with psycopg.connect(server.ensure_running(), autocommit=True) as connection:
         # nothing here must survive a power cut
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -27,8 +49,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     engine = open_engine(_with_database(server.url, "migrated"))
     migrate(engine)
     engine.dispose()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

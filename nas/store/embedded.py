@@ -84,7 +84,7 @@ class EmbeddedPostgres:
         """The server's process id; None when it is not running or not yet ready."""
         lines = _lines(self.pgdata / "postmaster.pid")
         ready = len(lines) >= 8 and lines[7].strip() == "ready"
-        return int(lines[0]) if ready and _is_postmaster(int(lines[0]), self.pgdata) else None
+        return int(lines[0]) if ready and _is_postmaster(lines[0], self.pgdata) else None
 
     def ensure_running(self) -> str:
         """The URL of a server that accepts connections, made and started where needed; under a millisecond when it runs.
@@ -261,16 +261,16 @@ def _check_version(pgdata: Path) -> None:
 def _lines(file: Path) -> list[str]:
     try:
         return file.read_text().splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
 
 
-def _is_postmaster(pid: int, pgdata: Path) -> bool:
+def _is_postmaster(pid: str, pgdata: Path) -> bool:
     """Whether that process is this directory's server, and not a zombie or another program that got its number."""
     try:
-        process = psutil.Process(pid)
+        process = psutil.Process(int(pid))
         return process.status() != psutil.STATUS_ZOMBIE and str(pgdata) in process.cmdline()
-    except psutil.Error:
+    except (psutil.Error, ValueError):
         return False
 
 
@@ -281,7 +281,7 @@ def _remove_stale_locks(pgdata: Path) -> None:
     """
     for lock in (pgdata / "postmaster.pid", _socket_dir(pgdata) / f"{_SOCKET}.lock"):
         lines = _lines(lock)
-        if not lines or not _is_postmaster(int(lines[0]), pgdata):
+        if not lines or not _is_postmaster(lines[0], pgdata):
             lock.unlink(missing_ok=True)
 
 

@@ -153,7 +153,7 @@ def get_architecture(engine: Engine, principal: Principal, digest: str) -> Archi
 
 def totals(engine: Engine) -> Totals:
     """Counts over all owners, for `/metrics` and `/readyz`. Raises `StoreUnavailable`."""
-    count = func.jsonb_each_text(study.c.counts).table_valued("key", "value")
+    count = func.jsonb_each_text(study.c.counts).table_valued("key", "value", joins_implicitly=True)
     per_state = select(count.c.key, cast(func.sum(cast(count.c.value, BigInteger)), BigInteger))
     with transaction(engine) as connection:
         studies = connection.execute(select(study.c.state, func.count()).group_by(study.c.state)).all()
