@@ -26,17 +26,13 @@ Query = Mapping[str, str | int | float | bool | tuple[str, ...] | None]
 class Transport:
     """One server, one key. Every method raises `nas.problem.RequestFailed` for a refusal, `Unreachable` for silence."""
 
-    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, connection: Connection) -> None:
         headers = {"Accept": "application/json", "User-Agent": "nas-client"}
         if connection.key:
             headers["Authorization"] = f"Bearer {connection.key}"
         self._url = connection.url.rstrip("/")
-        self._http = httpx.Client(
-            base_url=self._url,
-            headers=headers,
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            transport=transport,
-        )
+        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+        self._http = httpx.Client(base_url=self._url, headers=headers, timeout=timeout)
 
     def close(self) -> None:
         """Close the connections."""
@@ -62,9 +58,12 @@ class Transport:
 
     @contextmanager
     def download(self, path: str) -> Iterator[Iterator[bytes]]:
-        """The chunks of a large answer."""
-        with self._stream(path, {}) as response:
-            yield response.iter_bytes()
+        """The chunks of a large answer. Raises `Unreachable` when it breaks off."""
+        try:
+            with self._stream(path, {}) as response:
+                yield response.iter_bytes()
+        except httpx.TransportError as error:
+            raise self._silence(error) from None
 
     def events(self, path: str, after: int) -> Iterator[ServerSentEvent]:
         """Server-sent events after number `after`: a stream that breaks is taken up where it broke.
@@ -82,7 +81,7 @@ class Transport:
                         # a heartbeat is a comment, which the decoder reports as an event without data
                         if event.data:
                             yield event
-            except httpx.TransportError as error:
+            except (httpx.TransportError, Unreachable) as error:
                 failures += 1
                 if failures == ATTEMPTS:
                     raise self._silence(error) from None

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from nas.store.embedded import EmbeddedPostgres
 from nas.store.engine import open_engine
 from nas.store.migrate import migrate
+from tests.service import Service, running
 
 _numbers = count(1)
 
@@ -69,6 +70,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     made = open_engine(database_url)
     yield made
     made.dispose()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The whole service, shared by the tests that only use it. Ones that break it start their own."""
+    with running(tmp_path_factory.mktemp("service"), "--workers", "2") as found:
+        yield found
 
 
 def _fresh_database(postgres: EmbeddedPostgres, source: str) -> Iterator[str]:

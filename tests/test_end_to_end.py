@@ -1,0 +1,65 @@
+"""The spine: submit over HTTP, watch, leaderboard, export, verify, with nothing standing in for anything."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from nas.run import Finished, Result
+from nas.study import StudyState
+from nas.trial import FINAL_TRIAL_STATES, TrialState
+from tests.service import Service, tiny_study
+
+
+def test_study_goes_from_submission_to_a_verified_winner(service: Service, tmp_path: Path) -> None:
+    with service.client() as nas:
+        study = nas.submit(tiny_study("end to end"))
+        events = list(nas.watch(study.row.id))
+        ended = nas.study(study.row.id)
+        trials = list(nas.trials(study.row.id))
+        leaderboard = list(nas.leaderboard(study.row.id))
+        front = nas.pareto(study.row.id)
+        winner = next(nas.leaderboard(study.row.id, reference=False)).trial
+        nas.export(study.row.id, winner.number, tmp_path / "winner")
+
+    assert ended.row.state is StudyState.COMPLETED
+    assert ended.row.progress == 1.0
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert (events[-1].kind, events[-1].data["state"]) == ("study.state", "completed")
+    assert all(trial.state in FINAL_TRIAL_STATES for trial in trials)
+    assert [trial.reference for trial in trials if trial.reference] == ["transformer"]
+    scored = {trial.number for trial in trials if trial.score is not None}
+    assert {row.trial.number for row in leaderboard} == scored
+    assert [row.rank for row in leaderboard] == list(range(1, len(leaderboard) + 1))
+    assert len(scored) >= 4
+    assert any(trial.state is TrialState.COMPLETED for trial in trials)
+    assert front[0].pareto
+    assert winner.rung == 1
+
+    verified = service.nas("verify", str(tmp_path / "winner"), "--json")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert '"failed"' not in verified.stdout
+    provenance = json.loads((tmp_path / "winner" / "provenance.json").read_text())
+    assert provenance["digests"]["architecture"] == winner.architecture_digest
+
+
+def test_exported_run_repeats_the_recorded_score(service: Service, tmp_path: Path) -> None:
+    """A trial that was promoted: what resumed from a checkpoint equals what `run.json` trains from nothing."""
+    with service.client() as nas:
+        study = nas.submit(tiny_study("repeat"))
+        list(nas.watch(study.row.id))
+        winner = next(nas.leaderboard(study.row.id, reference=False)).trial
+        nas.export(study.row.id, winner.number, tmp_path / "winner")
+    subprocess.run(
+        [sys.executable, "-m", "workers.evaluate", "winner/run.json", "--out", "again.json"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    again = Finished.from_json((tmp_path / "again.json").read_text()).result
+    recorded = Result.from_json((tmp_path / "winner" / "result.json").read_text())
+    assert winner.rung == 1
+    assert again is not None
+    assert [task.values for task in again.tasks] == [task.values for task in recorded.tasks]
