@@ -64,14 +64,16 @@ def numbers(result):
 
 
 def test_rungs_that_resume_equal_one_that_never_stopped(tmp_path):
+    # a point of the curve every second step, and rungs that end between two of them
+    rungs = protocol(rungs=(Rung(steps=7), Rung(steps=15), Rung(steps=90, replicas=2)))
     resume, chain = None, []
     for rung in (0, 1, 2):
-        chain.append(succeeded(make_run(rung=rung, resume=resume), tmp_path / "chain"))
+        chain.append(succeeded(make_run(protocol=rungs, rung=rung, resume=resume), tmp_path / "chain"))
         resume = chain[-1].folder
-    whole = succeeded(make_run(rung=2), tmp_path / "whole")
+    whole = succeeded(make_run(protocol=rungs, rung=2), tmp_path / "whole")
     assert numbers(chain[2]) == numbers(whole)
-    assert [result.measurement.optimiser_steps for result in chain] == [PROTOCOL.optimiser_steps(rung) for rung in (0, 1, 2)]
-    assert whole.measurement.optimiser_steps == sum(PROTOCOL.optimiser_steps(rung) for rung in (0, 1, 2))
+    assert [result.measurement.optimiser_steps for result in chain] == [rungs.optimiser_steps(rung) for rung in (0, 1, 2)]
+    assert whole.measurement.optimiser_steps == sum(rungs.optimiser_steps(rung) for rung in (0, 1, 2))
     for artifact in whole.artifacts:
         path = f"studies/study/trials/3/rung-2/attempt-1/{artifact.path}"
         assert (tmp_path / "chain" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes()
