@@ -22,19 +22,25 @@ _bearer = HTTPBearer(scheme_name="key", description="An API key: `nas_…`", aut
 _cookie = APIKeyCookie(name=SESSION_COOKIE, scheme_name="session", description="What /login sets", auto_error=False)
 
 
-def authorize(
-    required: SecurityScopes,
+def token_of(
     request: Request,
-    engine: EngineDep,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     session: Annotated[str | None, Depends(_cookie)],
-) -> Principal:
-    """The principal of a request. Raises `Denied` without a live key, `Forbidden` without the scope or from another site."""
-    if bearer is None and session is not None:
-        refuse_other_sites(request)
-    token = bearer.credentials if bearer is not None else session
-    if token is None:
+) -> str:
+    """The key that came with a request. Raises `Denied` without one, `Forbidden` for a session used from another site."""
+    if bearer is not None:
+        return bearer.credentials
+    if session is None:
         raise Denied("send an API key as 'Authorization: Bearer nas_…'; 'nas key create' makes one")
+    refuse_other_sites(request)
+    return session
+
+
+Token = Annotated[str, Depends(token_of)]
+
+
+def authorize(required: SecurityScopes, token: Token, engine: EngineDep) -> Principal:
+    """Who is asking. Raises `Denied` without a live key, `Forbidden` without the scope."""
     principal = authenticate(engine, token)
     for scope in SCOPES:
         if scope in required.scopes and not principal.allows(scope):

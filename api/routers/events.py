@@ -12,8 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from api.answer import encode
 from api.routers.parameters import StudyId
-from api.security import Reader
+from api.security import Reader, Token
 from api.services import ServicesDep
+from nas.errors import Denied, NotFound, StoreUnavailable
+from nas.store.api_keys import authenticate
 from nas.store.events import EventBell
 from nas.store.reads import events_after, get_study
 from nas.store.views import EventView
@@ -38,7 +40,12 @@ Read = Callable[[int], tuple[EventView, ...]]
     },
 )
 async def stream(
-    study_id: StudyId, principal: Reader, services: ServicesDep, last_event_id: LastEventId = 0, after: After = 0
+    study_id: StudyId,
+    principal: Reader,
+    token: Token,
+    services: ServicesDep,
+    last_event_id: LastEventId = 0,
+    after: After = 0,
 ) -> Response:
     """Events after `Last-Event-ID`, then new ones as they happen, until the study has ended."""
     engine, seen = services.engine, max(last_event_id, after)
@@ -46,16 +53,23 @@ async def stream(
     if study.row.state in FINAL_STUDY_STATES and seen >= study.row.last_event:
         # 204 is how a browser learns not to connect again
         return Response(status_code=204)
-    follow = _follow(services.bell, study_id, lambda seq: events_after(engine, principal, study_id, seq), seen)
+
+    def read(seq: int) -> tuple[EventView, ...]:
+        # asked anew each time: a stream outlives many keys
+        return events_after(engine, authenticate(engine, token), study_id, seq)
+
+    follow = _follow(services.bell, study_id, read, seen)
     return StreamingResponse(follow, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 async def _follow(bell: EventBell, study_id: str, read: Read, seq: int) -> AsyncIterator[bytes]:
-    """Subscribes only once somebody reads, and unsubscribes however reading ends."""
-    with bell.subscribe(study_id) as ring:
+    """Subscribes only once somebody reads, and unsubscribes however reading ends. Ends when the key does."""
+    with bell.subscribe(study_id) as ring, suppress(Denied, NotFound):
         while True:
             ring.clear()
-            events = await run_in_threadpool(read, seq)
+            events: tuple[EventView, ...] = ()
+            with suppress(StoreUnavailable):
+                events = await run_in_threadpool(read, seq)
             for event in events:
                 seq = event.seq
                 yield format_sse_event(data_str=encode(event).decode(), event=event.kind, id=str(event.seq))

@@ -12,6 +12,7 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
@@ -33,7 +34,7 @@ class Service:
     url: str
     settings: Settings
     engine: Engine
-    server: uvicorn.Server
+    app: FastAPI
 
     def key(self, owner: str, *scopes: Scope) -> str:
         return create_key(self.engine, owner, scopes or ("read", "write")).token
@@ -49,6 +50,10 @@ class Service:
             tables = connection.execute(text("select tablename from pg_tables where tablename like 'nas\\_%'")).scalars().all()
             return sum(connection.execute(text(f"select count(*) from {table}")).scalar_one() for table in tables)
 
+    def watched(self) -> frozenset[str]:
+        """Ids of the studies that somebody watches."""
+        return frozenset(self.app.state.services.bell._rings)
+
 
 @pytest.fixture(scope="session")
 def service(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -60,23 +65,24 @@ def service(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
     url = make_url(postgres.url).set(database="api").render_as_string(hide_password=False)
     settings = Settings(data_dir=folder, data_root=folder / "corpora", database_url=SecretStr(url))
     engine = open_engine(url)
-    with serving(settings) as server:
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Service(f"http://127.0.0.1:{port}", settings, engine, server)
+    app = create_app(settings)
+    with serving(app) as address:
+        yield Service(address, settings, engine, app)
     engine.dispose()
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[uvicorn.Server]:
-    """uvicorn in a thread, until the end of the block."""
-    config = uvicorn.Config(create_app(settings), port=0, log_level="warning", timeout_graceful_shutdown=1)
+def serving(app: FastAPI) -> Iterator[str]:
+    """uvicorn in a thread, until the end of the block. Yields the URL."""
+    config = uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    yield server
+    host, port = server.servers[0].sockets[0].getsockname()
+    yield f"http://{host}:{port}"
     server.should_exit = True
     thread.join()
 

@@ -1,8 +1,8 @@
 """What the JSON parser at the edge lets through, and where it says the trouble is."""
 
 import pytest
-from api import json_guard
 
+from api import json_guard
 from nas.errors import Invalid
 
 REFUSED = {

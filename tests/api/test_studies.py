@@ -2,10 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from nas.study import StudyState
 from tests.api.conftest import Service, Submit
 from tests.api.seeding import Driver
-
-from nas.study import StudyState
 
 SPEC = {"name": "ratios", "space": {"preset": "recall_demo"}, "references": ["transformer"]}
 
