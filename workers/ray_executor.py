@@ -32,6 +32,9 @@ OBJECT_STORE_BYTES = 80 * 2**20
 MEMORY_SHARE = 0.9
 """Of a machine's memory, what CPU workers together may take."""
 
+MIN_MEMORY_BYTES = 2 * 2**30
+"""A worker that has done nothing yet holds half a gigabyte."""
+
 GRACE_SECONDS = 10.0
 """A run watches its own deadline; one that is stuck for so long beyond it is killed."""
 
@@ -90,7 +93,11 @@ class _Slot:
 
 
 class RayExecutor:
-    """Implements `nas.ports.Executor`. Use it from one thread; `close` it, or leave a `with` block."""
+    """Implements `nas.ports.Executor`. Use it from one thread; `close` it, or leave a `with` block.
+
+    One slot per CPU core with one thread each, or per fraction of a GPU; `settings.workers` overrides how many. A CPU worker
+    may take `worker_memory_bytes`, by default its share of the machine: a run that is too large fails alone, as `oom`.
+    """
 
     def __init__(self, settings: Settings, worker_memory_bytes: int | None = None) -> None:
         _connect(settings)
@@ -98,7 +105,7 @@ class RayExecutor:
         n_gpus = int(resources.get("GPU", 0))
         per_gpu = int(1 / settings.gpu_fraction)
         n_slots = settings.workers or (n_gpus * per_gpu if n_gpus else int(resources.get("CPU", 1)))
-        limit = worker_memory_bytes or (None if n_gpus else int(psutil.virtual_memory().total * MEMORY_SHARE / n_slots))
+        limit = worker_memory_bytes or (None if n_gpus else _memory_share(n_slots))
         self._arguments = (str(settings.workspace.resolve()), _text(settings.data_root), limit)
         self._actor_class = ray.remote(_Worker).options(
             num_cpus=0 if n_gpus else 1,
@@ -266,6 +273,10 @@ def _token_file(data_dir: Path) -> Path:
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32))
     return path
+
+
+def _memory_share(n_slots: int) -> int:
+    return max(MIN_MEMORY_BYTES, int(psutil.virtual_memory().total * MEMORY_SHARE / n_slots))
 
 
 def _text(path: Path | None) -> str | None:

@@ -6,12 +6,14 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import ray
 
+from nas.ports import Executor
 from nas.protocol import Rung
 from nas.run import MAX_ATTEMPTS, RETRIED, Finished
 from nas.settings import Settings
@@ -35,7 +37,7 @@ def data_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shared(data_dir):
+def shared(data_dir) -> Iterator[Executor]:
     with RayExecutor(Settings(data_dir=data_dir, workers=2), worker_memory_bytes=3 * 2**30) as executor:
         yield executor
 
