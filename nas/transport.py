@@ -16,7 +16,7 @@ from nas.connection import Connection
 from nas.problem import Problem, Unreachable, failure_of
 
 CONNECT_SECONDS, READ_SECONDS, STREAM_SECONDS = 5.0, 60.0, 60.0
-ATTEMPTS = 6
+ATTEMPTS, CONNECT_ATTEMPTS = 6, 3
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.25, 8.0
 RETRIED_STATUS = frozenset({429, 502, 503, 504})
 
@@ -103,8 +103,9 @@ class Transport:
             try:
                 response = send()
             except httpx.TransportError as error:
-                # a request that never left can always be repeated
-                if not safe and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                # a request that never left can always be repeated, but where nobody listens waiting is of little use
+                never_left = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                if not (safe or never_left) or (never_left and attempt == CONNECT_ATTEMPTS):
                     raise self._silence(error) from None
                 time.sleep(_delay(attempt))
                 continue

@@ -68,18 +68,13 @@ class Service:
         return nas(*arguments, NAS_DATA_DIR=str(self.data_dir), **environ)
 
     def child(self, part: str) -> psutil.Process:
-        """The one descendant whose command line has `part` in it. Waits for it to be there."""
-        found: list[psutil.Process] = []
-        wait_for(lambda: bool(found.extend(self._with(part)) or found), f"no process of the service has {part!r}")
-        return found[0]
+        """A descendant whose command line has `part` in it. Waits for it to be there."""
+        wait_for(lambda: bool(self.children(part)), f"no process of the service has {part!r}")
+        return self.children(part)[0]
 
-    def _with(self, part: str) -> Iterator[psutil.Process]:
-        for process in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                if part in " ".join(process.cmdline()):
-                    yield process
-            except psutil.NoSuchProcess:
-                continue
+    def children(self, part: str) -> list[psutil.Process]:
+        """Every such descendant."""
+        return [process for process in psutil.Process(self.process.pid).children(recursive=True) if part in _line(process)]
 
     def stop(self) -> int:
         """Ask it to stop; returns its exit status."""
@@ -98,6 +93,13 @@ def nas(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         timeout=START_SECONDS,
         check=False,
     )
+
+
+def _line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 @contextmanager

@@ -16,9 +16,10 @@ def migrate(
     url: Annotated[str, typer.Option("--url", help="Where clients will find the API; saved beside the key.")] = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the database to this version's schema, and make the first key.
+    """Bring the database to this version's schema.
 
-    For a database of your own (NAS_DATABASE_URL) whose API and driver you start yourself. Running it again is safe.
+    Makes the first key too. For a database of your own (NAS_DATABASE_URL) whose API and driver you start yourself; running it
+    again is safe.
     """
     settings = Settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,10 @@ def trial(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one trial of a study: architecture, gene values, every attempt."""
+    """Show one trial of a study.
+
+    Architecture, gene values, costs, and every attempt at every rung.
+    """
     with Client(url, data_dir=data_dir) as nas:
         found = nas.trial(study, number)
     if as_json:

@@ -73,7 +73,10 @@ def list_studies(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """List your studies, newest first."""
+    """List your studies.
+
+    Newest first; an administrator's key sees everybody's.
+    """
     with Client(url, data_dir=data_dir) as nas:
         rows = list(islice(nas.studies(states=tuple(state or ())), limit))
     if as_json:
