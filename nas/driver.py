@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 0.5
 """How often a driver with room looks for a study."""
+RENEW_SECONDS = 1.0
+"""How often a lease is renewed and the user's wish is heard, unless the lease asks for more."""
 PROPOSE_SECONDS = 0.25
 """The longest time spent on proposals before what is ready is dispatched."""
 POLL_SECONDS = 0.2
@@ -78,8 +80,9 @@ class Driver:
 
     def step(self, patience_seconds: float = 0.0) -> bool:
         """One turn of the loop, which waits so long for results; False when there was nothing to do."""
-        busy = self._claim()
+        # renew first: a lease that ended while nobody else wanted the study is kept, and not claimed from ourselves
         self._for_each(self._renew)
+        busy = self._claim()
         busy |= self._accept(patience_seconds)
         self._start_runs()
         busy |= self._for_each(self._write)
@@ -126,6 +129,8 @@ class Driver:
         return False
 
     def _take_up(self, claim: Claim) -> bool:
+        if claim.study_id in self._held:
+            self._drop(self._held[claim.study_id])
         history = self._store.history(claim)
         log.info("study %s: claimed, %d trials so far", claim.study_id, len(history.trials))
         campaign = Campaign(claim, last_sequence=history.last_sequence, max_params=self._max_params)
@@ -143,7 +148,7 @@ class Driver:
         return self._attend(held, replay)
 
     def _renewal(self) -> float:
-        return self._clock.monotonic() + self._lease_seconds / 4
+        return self._clock.monotonic() + min(RENEW_SECONDS, self._lease_seconds / 4)
 
     def _keep(self, held: Held) -> None:
         """Extend the lease when it is time."""
@@ -196,12 +201,14 @@ class Driver:
         free = self._executor.capacity() - sum(held.campaign.n_in_flight for held in self._held.values())
         until = self._clock.monotonic() + PROPOSE_SECONDS
         eager = [held for held in self._held.values() if held.may_start]
-        while eager and free > 0 and self._clock.monotonic() < until:
+        while eager and free > 0:
             held = min(eager, key=lambda held: held.campaign.n_in_flight)
             before = held.campaign.n_in_flight
             if not self._attend(held, _advance):
                 eager.remove(held)
             free -= held.campaign.n_in_flight - before
+            if self._clock.monotonic() >= until:
+                break
 
     def _ask_ahead(self, held: Held) -> bool:
         """Runs are on their way: the time to make the next proposals."""
@@ -219,10 +226,11 @@ class Driver:
         if held.batch is None:
             return self._submit(held)
         self._store.write(held.claim, held.batch)
+        for event in held.batch.events:
+            log.info("study %s: %s %s", held.claim.study_id, event.kind, event.data)
         held.batch, self._backoff = None, 0.0
         self._submit(held)
         if held.campaign.final or held.broken:
-            log.info("study %s: %s", held.claim.study_id, "failed" if held.broken else held.campaign.state)
             self._drop(held)
         return True
 
