@@ -3,9 +3,11 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
 from api import errors
 from api.schemas import KeyRequest
+from nas.store.views import EventView
 from nas.submission import request_schema
 
 _REF: Final = "#/components/schemas/Request.{model}"
@@ -25,6 +27,13 @@ def body(name: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
+def event_schema() -> dict[str, Any]:
+    """One server-sent event, as OpenAPI 3.2 describes items of a stream; its data is an `EventView`."""
+    text = {"type": "string"}
+    data = {**text, "contentMediaType": "application/json", "contentSchema": {"$ref": "#/components/schemas/EventView"}}
+    return {"type": "object", "required": ["id", "event", "data"], "properties": {"id": text, "event": text, "data": data}}
+
+
 def install(app: FastAPI) -> None:
     """Add the schemas that `body` and `PROBLEMS` refer to."""
     derive = app.openapi
@@ -32,7 +41,7 @@ def install(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             schemas = derive()["components"]["schemas"]
-            schemas.update({"Problem": errors.schema(), **_bodies()})
+            schemas.update({"Problem": errors.schema(), "EventView": TypeAdapter(EventView).json_schema(), **_bodies()})
         return derive()
 
     app.openapi = described  # type: ignore[method-assign]  # the framework's documented way to extend its description

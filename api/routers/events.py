@@ -11,6 +11,7 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from api.answer import encode
+from api.openapi import event_schema
 from api.routers.parameters import StudyId
 from api.security import Reader, Token
 from api.services import ServicesDep
@@ -35,7 +36,7 @@ Read = Callable[[int], tuple[EventView, ...]]
     "/events",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {"itemSchema": event_schema()}}},
         204: {"description": "The study has ended and every event was seen"},
     },
 )

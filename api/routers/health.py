@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from api.answer import json_answer
 from api.services import EngineDep, ServicesDep
 from nas.errors import StoreUnavailable
+from nas.store.migrate import require_newest
 from nas.store.reads import totals
 from nas.study import StudyState
 
@@ -35,6 +36,7 @@ async def alive() -> Response:
 def ready(engine: EngineDep) -> Response:
     """The database answers, has the schema this version needs, and studies that wait have a driver."""
     try:
+        require_newest(engine)
         counted = totals(engine)
     except StoreUnavailable as error:
         return json_answer(Health("unavailable", (str(error),)), 503, {"Retry-After": "1"})

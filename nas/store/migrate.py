@@ -4,6 +4,8 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
@@ -29,6 +31,15 @@ def migrate(engine: Engine) -> None:
             raise StoreUnavailable(
                 f"this version does not know the database's schema ({error}): run the newest version"
             ) from error
+
+
+def require_newest(engine: Engine) -> None:
+    """Raise `StoreUnavailable` unless the database answers and has the newest schema."""
+    with transaction(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        found, newest = context.get_current_revision(), ScriptDirectory.from_config(config(connection)).get_current_head()
+    if found != newest:
+        raise StoreUnavailable(f"the database's schema is {found or 'not there'} and should be {newest}: run nas migrate")
 
 
 def config(connection: Connection) -> Config:

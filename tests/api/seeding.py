@@ -120,7 +120,7 @@ def _claim(engine: Engine, store: PostgresDriverStore, study_id: str) -> Claim:
     with engine.begin() as connection:
         hold = "update nas_study set lease_expires = clock_timestamp() + interval '1 hour' where id <> :id"
         connection.execute(text(hold), {"id": study_id})
-    claim = store.claim("test", 3600)
+    claim = store.claim(f"driver of {study_id}", 3600)
     assert claim is not None
     assert claim.study_id == study_id
     return claim
