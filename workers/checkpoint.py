@@ -60,13 +60,17 @@ _TRAININGS = TypeAdapter(tuple[SavedTraining, ...])
 
 
 class Writer:
-    """A run's folder while it is being made, aside from its final place. Nothing is visible before `publish`."""
+    """A run's folder while it is being made, aside from its final place. Nothing is visible before `publish`.
+
+    What killed attempts of the same rung left unfinished is removed.
+    """
 
     def __init__(self, final: Path) -> None:
         self._final = final
         self._folder = final.with_name(f".{final.name}.unfinished")
         self._files: list[Artifact] = []
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for leftover in final.parent.glob(".*.unfinished"):
+            shutil.rmtree(leftover, ignore_errors=True)
         self._folder.mkdir(parents=True)
 
     def tensors(self, path: str, tensors: Tensors) -> Artifact:

@@ -114,7 +114,7 @@ class Training:
         (loss + output.auxiliary_loss).backward()
         torch.nn.utils.clip_grad_norm_(self._parameters.values(), plan.recipe.clip_norm)
         self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=False)
+        self._optimiser.zero_grad()
         self.model.update_routing_biases()
         self._loss_sum += loss.detach()
 

@@ -34,7 +34,8 @@ def test_nothing_is_there_before_publish(tmp_path):
 
 def test_publish_replaces_an_earlier_folder_and_leftovers(tmp_path):
     published(tmp_path / "run")
-    Writer(tmp_path / "run").tensors("left/over.safetensors", {"w": torch.ones(2)})
+    for killed in ("run", "earlier attempt"):
+        Writer(tmp_path / killed).tensors("left/over.safetensors", {"w": torch.ones(2)})
     published(tmp_path / "run")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
     assert not (tmp_path / "run" / "left").exists()
