@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,9 @@ class Service:
 
     def children(self, part: str) -> list[psutil.Process]:
         """Every such descendant."""
-        return [process for process in psutil.Process(self.process.pid).children(recursive=True) if part in _line(process)]
+        return [
+            process for process in psutil.Process(self.process.pid).children(recursive=True) if part in command_line(process)
+        ]
 
     def stop(self) -> int:
         """Ask it to stop; returns its exit status."""
@@ -84,10 +86,9 @@ class Service:
 
 def nas(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would, with nothing of ours in its environment but what is given."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("NAS_")}
     return subprocess.run(
         [sys.executable, "-m", "nas.cli", *arguments],
-        env={**kept, "COLUMNS": "200", **environ},
+        env=_environ({"COLUMNS": "200", **environ}),
         capture_output=True,
         text=True,
         timeout=START_SECONDS,
@@ -95,20 +96,27 @@ def nas(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _line(process: psutil.Process) -> str:
+def command_line(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:
         return ""
 
 
+def _environ(given: Mapping[str, str]) -> dict[str, str]:
+    return {**{name: value for name, value in os.environ.items() if not name.startswith("NAS_")}, **given}
+
+
 @contextmanager
-def running(data_dir: Path, *options: str) -> Iterator[Service]:
+def running(data_dir: Path, *options: str, **environ: str) -> Iterator[Service]:
     """`nas up` on that data directory and any free port, until the end of the block."""
     data_dir.mkdir(parents=True, exist_ok=True)
     talk = data_dir / "up.log"
     command = [sys.executable, "-m", "nas.cli", "up", "--data-dir", str(data_dir), "--port", "0", "--json", *options]
-    with talk.open("w") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+    with (
+        talk.open("w") as log,
+        subprocess.Popen(command, env=_environ(environ), stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
