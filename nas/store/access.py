@@ -1,6 +1,6 @@
 """Who may see which study: the one place. A study of somebody else's does not exist."""
 
-from sqlalchemy import ColumnElement, Connection, select, true
+from sqlalchemy import ColumnElement, Connection, exists, select, true
 
 from nas.errors import NotFound
 from nas.keys import Principal
@@ -12,9 +12,14 @@ def visible(principal: Principal) -> ColumnElement[bool]:
     return true() if principal.allows("admin") else study.c.owner == principal.owner
 
 
+def is_visible(principal: Principal, study_id: str) -> ColumnElement[bool]:
+    """The condition that a query for rows of one study carries."""
+    return exists().where(study.c.id == study_id, visible(principal))
+
+
 def require_study(connection: Connection, principal: Principal, study_id: str) -> None:
     """Raises `NotFound` when there is no such study, or it is not the principal's."""
-    if connection.execute(select(study.c.id).where(study.c.id == study_id, visible(principal))).one_or_none() is None:
+    if not connection.execute(select(is_visible(principal, study_id))).scalar_one():
         raise no_study(study_id)
 
 

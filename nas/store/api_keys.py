@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from nas.errors import Denied, FieldProblem, Invalid, NotFound
 from nas.keys import SCOPES, MintedKey, Principal, Scope, hash_secret, matches, mint, parse
-from nas.store.engine import transaction
+from nas.store.engine import reading, transaction
 from nas.store.schema import key
 from nas.store.views import KeyView
 
@@ -32,7 +32,7 @@ def list_keys(engine: Engine, owner: str | None = None) -> tuple[KeyView, ...]:
     """An owner's keys, or all of them, oldest first, revoked ones too."""
     columns = (key.c.id, key.c.owner, key.c.scopes, key.c.label, key.c.created_at, key.c.revoked_at)
     whose = true() if owner is None else key.c.owner == owner
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         rows = connection.execute(select(*columns).where(whose).order_by(key.c.created_at, key.c.id)).all()
     return tuple(
         KeyView(
@@ -68,7 +68,7 @@ def authenticate(engine: Engine, token: str) -> Principal:
         raise Denied("that is not an API key: keys look like nas_<id>_<secret>")
     key_id, secret = parsed
     live = select(key.c.owner, key.c.scopes, key.c.secret_hash).where(key.c.id == key_id, key.c.revoked_at.is_(None))
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         row = connection.execute(live).one_or_none()
     # compared even for an unknown key, so that the time taken does not tell which ids exist
     right = matches(secret, row.secret_hash if row else _NOBODY)

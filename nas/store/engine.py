@@ -66,22 +66,23 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
     Raises `StoreUnavailable` when the database is away or too busy, `Invalid` for data that it refuses.
     """
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except (DataError, UnicodeEncodeError) as error:
-        raise Invalid(f"the database refuses a value: {_first_line(error)}") from error
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise StoreUnavailable(f"the database does not answer, try again: {_first_line(error)}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StoreUnavailable(f"the connection to the database was lost, try again: {_first_line(error)}") from error
-        raise
+    with _translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reads that need no common snapshot: each statement stands alone, without the trips of a transaction.
+
+    Raises as `transaction` does.
+    """
+    with _translated(), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def ping(engine: Engine) -> None:
     """One round trip. Raises `StoreUnavailable`."""
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         connection.execute(text("SELECT 1"))
 
 
@@ -95,6 +96,21 @@ def storable(value: Any) -> Any:
         case list() | tuple():
             return [storable(item) for item in value]
     return value
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Database errors as domain errors; those that are our own mistakes stay as they are."""
+    try:
+        yield
+    except (DataError, UnicodeEncodeError) as error:
+        raise Invalid(f"the database refuses a value: {_first_line(error)}") from error
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StoreUnavailable(f"the database does not answer, try again: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable(f"the connection to the database was lost, try again: {_first_line(error)}") from error
+        raise
 
 
 def _first_line(error: Exception) -> str:

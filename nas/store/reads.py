@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, Engine, Select, cast, exists, func, select
 
 from nas.errors import NotFound
 from nas.keys import Principal
-from nas.store.access import no_study, require_study, visible
-from nas.store.engine import transaction
+from nas.store.access import is_visible, no_study, require_study, visible
+from nas.store.engine import reading
 from nas.store.keyset import (
     BEST_FIRST,
     EVERY_SCORED,
@@ -41,7 +41,7 @@ __all__ = [
 def get_study(engine: Engine, principal: Principal, study_id: str) -> StudyView:
     """One study. Raises `NotFound`."""
     query = STUDIES.add_columns(study.c.spec).where(study.c.id == study_id, visible(principal))
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         row = connection.execute(query).one_or_none()
     if row is None:
         raise no_study(study_id)
@@ -64,7 +64,7 @@ def list_studies(
         query = query.where(study.c.state.in_(sorted(state.value for state in states)))
     if name is not None:
         query = query.where(study.c.name == name)
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         rows = connection.execute(query).all()
     return Page(items=tuple(map(study_row, rows[:limit])), next_cursor=newest_first.cursor(rows, limit, position))
 
@@ -94,7 +94,7 @@ def get_trial(engine: Engine, principal: Principal, study_id: str, number: int) 
         raise absent
     one = TRIALS.add_columns(trial.c.genes, architecture.c.document).join(architecture)
     attempts = select(run).where(run.c.study_id == study_id, run.c.number == number).order_by(run.c.rung, run.c.attempt)
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         require_study(connection, principal, study_id)
         row = connection.execute(one.where(trial.c.study_id == study_id, trial.c.number == number)).one_or_none()
         runs = connection.execute(attempts).all()
@@ -143,7 +143,7 @@ def events_after(engine: Engine, principal: Principal, study_id: str, seq: int, 
 def get_architecture(engine: Engine, principal: Principal, digest: str) -> Architecture:
     """An architecture that some study of the principal's has. Raises `NotFound`."""
     used = exists().where(trial.c.architecture == digest, study.c.id == trial.c.study_id, visible(principal))
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         query = select(architecture.c.document).where(architecture.c.digest == digest, used)
         document = connection.execute(query).scalar_one_or_none()
     if document is None:
@@ -155,7 +155,7 @@ def totals(engine: Engine) -> Totals:
     """Counts over all owners, for `/metrics` and `/readyz`. Raises `StoreUnavailable`."""
     count = func.jsonb_each_text(study.c.counts).table_valued("key", "value", joins_implicitly=True)
     per_state = select(count.c.key, cast(func.sum(cast(count.c.value, BigInteger)), BigInteger))
-    with transaction(engine) as connection:
+    with reading(engine) as connection:
         studies = connection.execute(select(study.c.state, func.count()).group_by(study.c.state)).all()
         trials = connection.execute(per_state.select_from(study, count).group_by(count.c.key)).all()
         drivers = connection.execute(select(func.count(study.c.lease_driver.distinct())).where(ALIVE)).scalar_one()
@@ -167,7 +167,9 @@ def totals(engine: Engine) -> Totals:
 
 
 def _of_study(engine: Engine, principal: Principal, study_id: str, query: Select[*tuple[Any, ...]]) -> Sequence[AnyRow]:
-    """Rows of a study that the principal may see. Raises `NotFound`."""
-    with transaction(engine) as connection:
-        require_study(connection, principal, study_id)
-        return connection.execute(query).all()
+    """Rows of a study that the principal may see, in one round trip where there are any. Raises `NotFound`."""
+    with reading(engine) as connection:
+        rows = connection.execute(query.where(is_visible(principal, study_id))).all()
+        if not rows:
+            require_study(connection, principal, study_id)
+        return rows
