@@ -3,6 +3,7 @@
 Pydantic's own messages name Python types, quote inputs of any size and put the tags of unions into its paths.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -16,6 +17,8 @@ from search_spaces.document import Document
 
 MAX_PROBLEMS = 20
 MAX_SHOWN = 60
+
+_THEIRS = re.compile("(Input|String|Tuple|List|Dictionary) should")
 
 JsonSchema = Mapping[str, Any]
 Model = TypeVar("Model", bound=Document)
@@ -71,7 +74,7 @@ def reason(detail: ErrorDetails, schema: JsonSchema = MappingProxyType({})) -> s
         case "value_error" | "assertion_error":
             return str(context.get("error", detail["msg"]))[:1000]
         case _:
-            ours = not detail["msg"].startswith("Input should")
+            ours = _THEIRS.match(detail["msg"]) is None
             return detail["msg"][:1000] if ours else _reworded(detail["msg"]) + _shown(detail["input"])
 
 
@@ -84,7 +87,8 @@ def _unknown_field(name: str, known: list[str]) -> str:
 
 def _reworded(message: str) -> str:
     """Pydantic says tuple and dictionary where JSON has arrays and objects."""
-    for theirs, ours in (("Input should", "should"), ("tuple", "array"), ("list", "array"), ("valid dictionary", "object")):
+    message = _THEIRS.sub("should", message).removesuffix(" after validation")
+    for theirs, ours in (("valid tuple", "valid array"), ("valid list", "valid array"), ("a valid dictionary", "an object")):
         message = message.replace(theirs, ours)
     return message
 

@@ -29,8 +29,10 @@ class Driver:
         self.store.write(self.claim, Batch(sequence=self.sequence, **changes))
 
     def become(self, state: StudyState, reason: str | None = None) -> None:
-        event = Event(kind="study.state", data={"state": state, "reason": reason})
-        self.write(study_state=state, reason=reason, events=(event,))
+        self.write(study_state=state, reason=reason, events=(self.event("study.state", state=state, reason=reason),))
+
+    def event(self, kind: str, **data: Any) -> Event:
+        return Event(kind=kind, data=data)
 
     def add_trials(self, n_trials: int, references: tuple[str, ...] = (), artifacts: tuple[Artifact, ...] = ()) -> None:
         """Trials that all have a score; the first ones are the references. The best of all is on the Pareto front."""

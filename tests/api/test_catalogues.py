@@ -1,0 +1,51 @@
+"""The catalogues tell what can be submitted, and what they tell is true."""
+
+import httpx
+from jsonschema import Draft202012Validator
+
+from search_spaces.primitives import CATALOGUE
+from search_spaces.zoo import ZOO
+
+
+def test_primitives_have_schemas_that_their_zoo_uses_satisfy(client: httpx.Client):
+    found = {item["kind"]: item for item in client.get("/v1/primitives").json()}
+    assert found.keys() == CATALOGUE.keys()
+    for entry in client.get("/v1/zoo").json():
+        for layer in entry["architecture"]["core"]:
+            for part in [*layer["mixers"], *([layer["channel"]] if layer["channel"] else [])]:
+                Draft202012Validator(found[part["kind"]]["schema"]).validate(part)
+
+
+def test_tasks_have_defaults_that_satisfy_their_schema(client: httpx.Client):
+    tasks = client.get("/v1/tasks").json()
+    assert {task["name"] for task in tasks} == {"mqar", "bytes_lm"}
+    for task in tasks:
+        Draft202012Validator(task["schema"]).validate(task["defaults"])
+
+
+def test_zoo_entries_are_priced_and_can_be_references(client: httpx.Client):
+    zoo = client.get("/v1/zoo").json()
+    assert [entry["name"] for entry in zoo] == list(ZOO)
+    assert all(entry["cost"]["params"] > 0 for entry in zoo)
+    spec = {"name": "all references", "space": {"preset": "recall_demo"}, "references": [entry["name"] for entry in zoo]}
+    assert client.post("/v1/studies:check", json=spec).status_code == 200
+
+
+def test_spaces_can_be_submitted_by_name_and_written_out(client: httpx.Client):
+    spaces = client.get("/v1/spaces").json()
+    for preset in spaces["presets"]:
+        Draft202012Validator(spaces["schema"]).validate(preset["space"])
+        by_name = client.post("/v1/studies:check", json={"name": "x", "space": {"preset": preset["name"]}})
+        written = client.post("/v1/studies:check", json={"name": "x", "space": preset["space"]})
+        assert by_name.status_code == written.status_code == 200
+        assert by_name.json() == written.json()
+        assert by_name.json()["space_size"] == preset["size"]
+
+
+def test_genes_say_what_they_allow(client: httpx.Client):
+    genes = client.get("/v1/spaces").json()["genes"]
+    depth = next(gene for gene in genes["macro"] if gene["name"] == "depth")
+    assert depth["allowed"] == "an integer from 1 to 256"
+    heads = next(gene for gene in genes["macro"] if gene["name"] == "n_heads")
+    assert heads["condition"] == "some layer has attention"
+    assert {"layer0.mixer", "layer0.channel"} <= {gene["name"] for gene in genes["micro"]}

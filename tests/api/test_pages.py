@@ -1,0 +1,242 @@
+"""The pages in a real browser: they show what is there, follow what happens, and run nothing that a user wrote."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from api.security import SESSION_COOKIE
+from nas.study import StudyState
+from tests.api.conftest import Service
+from tests.api.seeding import Driver
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ATTACK = "<img src=x onerror=alert(1)><script>alert(2)</script>&amp;{{7*7}}"
+REFERENCES = ("transformer", "mamba2")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the pages are tested in chromium, which is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def trouble() -> list[str]:
+    """What a browser complained about or asked other hosts for. Empty at the end of every test."""
+    return []
+
+
+@pytest.fixture
+def context(browser: Browser, service: Service, trouble: list[str]) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    made.set_default_timeout(15_000)
+    made.route(lambda url: not url.startswith(service.url), lambda route: (trouble.append(route.request.url), route.abort()))
+    made.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
+    made.on("weberror", lambda error: trouble.append(str(error.error)))
+    made.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+    yield made
+    made.close()
+    assert trouble == []
+
+
+@pytest.fixture(scope="module")
+def visitor(service: Service) -> str:
+    """The key of the one whose studies these are."""
+    return service.key("visitor")
+
+
+@pytest.fixture
+def page(context: BrowserContext, service: Service, visitor: str) -> Page:
+    """A page of the visitor, signed in."""
+    context.add_cookies(
+        [{"name": SESSION_COOKIE, "value": visitor, "url": service.url, "httpOnly": True, "sameSite": "Strict"}]
+    )
+    return context.new_page()
+
+
+def run_study(service: Service, key: str, name: str, n_trials: int) -> tuple[str, Driver]:
+    spec = {"name": name, "space": {"preset": "recall_demo"}, "references": REFERENCES, "objectives": ["score", "params"]}
+    with service.client(key) as client:
+        study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
+    driver = Driver(service.engine, study_id)
+    driver.become(StudyState.RUNNING, ATTACK)
+    driver.add_trials(n_trials, REFERENCES)
+    driver.write(events=(driver.event("trial.state", reason=ATTACK),))
+    return study_id, driver
+
+
+@pytest.fixture(scope="module")
+def study(service: Service, visitor: str) -> str:
+    """The path of a running study with an evil name and trials. Tests leave it as it is."""
+    return f"/studies/{run_study(service, visitor, ATTACK, 70)[0]}"
+
+
+def test_a_link_with_a_key_signs_in_and_hides_the_key(context: BrowserContext, service: Service, visitor: str):
+    page = context.new_page()
+    page.goto(f"{service.url}/login#{visitor}")
+    expect(page.get_by_role("heading", name="Studies", exact=True)).to_be_visible()
+    assert "nas_" not in page.url
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+@pytest.mark.usefixtures("study")
+def test_the_list_leads_to_the_study_and_the_study_to_its_trials(page: Page, service: Service):
+    page.goto(service.url)
+    page.get_by_role("link", name=ATTACK).click()
+    expect(page.get_by_role("heading", name=ATTACK)).to_be_visible()
+    page.get_by_role("group", name="Leaderboard").get_by_role("row").nth(1).get_by_role("link").click()
+    expect(page.get_by_role("heading", name="Trial")).to_be_visible()
+    expect(page.get_by_text("of mixers")).to_be_visible()
+    expect(page.get_by_text("edge of grid")).to_be_visible()
+
+
+def test_the_study_shows_rows_references_and_the_plot(page: Page, service: Service, study: str):
+    page.goto(service.url + study)
+    rows = page.get_by_role("group", name="Leaderboard").get_by_role("row")
+    expect(rows).to_have_count(51)
+    expect(rows.nth(1)).to_contain_text("◆")
+    expect(page.locator("#plot g.trace.scatter")).to_have_count(3)
+    expect(page.locator("#plot .points path.point")).to_have_count(70)
+    expect(page.locator("#plot .errorbar").first).to_be_visible()
+    expect(page.get_by_text("70 trials are drawn")).to_be_visible()
+    page.locator("#plot .points path.point").nth(10).hover(force=True)
+    expect(page.locator("#plot .hovertext")).to_contain_text("rung 0")
+    page.get_by_role("combobox").select_option("state_bytes")
+    expect(page.locator("#plot .xtitle")).to_have_text("Decode state, bytes")
+    page.get_by_role("link", name="References").click()
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text("reference")
+
+
+def test_what_users_wrote_is_never_run(page: Page, service: Service, study: str):
+    page.goto(service.url + study)
+    expect(page.get_by_text(ATTACK).first).to_be_visible()
+    expect(page.locator("#events")).to_contain_text(ATTACK)
+    expect(page.locator("#status")).to_contain_text(ATTACK)
+    expect(page.locator("img[src=x]")).to_have_count(0)
+    assert ATTACK in page.title()
+
+
+def test_the_study_follows_what_happens(page: Page, service: Service, visitor: str):
+    study_id, driver = run_study(service, visitor, "to be followed", 3)
+    page.goto(f"{service.url}/studies/{study_id}")
+    expect(page.get_by_role("status")).to_have_text("Live")
+    expect(page.locator("#status .state")).to_have_text("running")
+    driver.become(StudyState.FAILED, "the disk is full")
+    expect(page.locator("#status .state")).to_have_text("failed")
+    expect(page.locator("#status")).to_contain_text("the disk is full")
+    expect(page.get_by_role("status")).to_have_text("Ended")
+
+
+def test_a_study_is_paused_and_resumed_from_its_page(page: Page, service: Service, visitor: str):
+    page.goto(f"{service.url}/studies/{run_study(service, visitor, 'to be paused', 3)[0]}")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_sorting_and_paging_need_no_script(browser: Browser, service: Service, visitor: str, study: str):
+    context = browser.new_context(java_script_enabled=False, extra_http_headers={"Authorization": f"Bearer {visitor}"})
+    page = context.new_page()
+    page.goto(service.url + study)
+    page.get_by_role("link", name="Parameters").click()
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Parameters")
+    page.get_by_role("link", name="Parameters").click()
+    expect(page.locator("th[aria-sort=descending]")).to_have_text("Parameters")
+    page.get_by_role("link", name="Next page").click()
+    expect(page.get_by_role("group", name="Leaderboard").get_by_role("row")).to_have_count(21)
+    page.get_by_role("link", name="First page").click()
+    expect(page.get_by_role("group", name="Leaderboard").get_by_role("row")).to_have_count(51)
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["/", "STUDY", "STUDY/trials/0"])
+def test_nothing_is_wider_than_a_phone(page: Page, service: Service, study: str, path: str):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(service.url + path.replace("STUDY", study))
+    expect(page.get_by_role("heading").first).to_be_visible()
+    box = page.locator("body").bounding_box()
+    assert box is not None
+    assert box["width"] <= 360
+    assert page.locator("main").bounding_box()["width"] <= 360
+
+
+def test_the_keyboard_reaches_everything(page: Page, service: Service, study: str):
+    page.goto(service.url + study)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.add(page.locator(":focus").inner_text())
+    assert {"Pause", "Stop", "Pareto front", "Parameters"} <= {text.strip() for text in reached}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/login", "/", "STUDY", "STUDY/trials/0", "/studies/none"])
+def test_pages_are_accessible(
+    browser: Browser,
+    service: Service,
+    visitor: str,
+    study: str,
+    path: str,
+    scheme: Literal["light", "dark"],
+):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    # axe is injected as a script, which the pages' policy forbids
+    context = browser.new_context(
+        color_scheme=scheme, bypass_csp=True, extra_http_headers={"Authorization": f"Bearer {visitor}"}
+    )
+    page = context.new_page()
+    page.goto(service.url + path.replace("STUDY", study))
+    expect(page.get_by_role("heading").first).to_be_visible()
+    found = axe.Axe().run(page)
+    context.close()
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_pages_without_a_session_lead_to_the_login(context: BrowserContext, service: Service, study: str):
+    page = context.new_page()
+    page.goto(service.url + study)
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    assert quote(study, safe="") in page.url
+
+
+def test_a_study_of_somebody_else_is_not_there(service: Service, study: str):
+    with service.client(service.key("stranger")) as client:
+        response = client.get(study, headers={"Accept": "text/html"})
+    assert response.status_code == 404
+    assert "text/html" in response.headers["Content-Type"]
+    assert "There is no such thing" in response.text
+
+
+def test_assets_are_kept_for_ever_and_nothing_else_is_served(service: Service):
+    with service.client() as client:
+        text = client.get("/login").text
+        link = text.partition('stylesheet" href="')[2].partition('"')[0]
+        response = client.get(link)
+        assert "immutable" in response.headers["Cache-Control"]
+        assert response.headers["Content-Encoding"] == "gzip"
+        plain = client.get(link, headers={"Accept-Encoding": "identity"})
+        assert "Content-Encoding" not in plain.headers
+        assert plain.text == response.text
+        for path in ("/static/style.css", "/static/..%2fviews.py", "/static/%2e%2e/views.py", "/static/"):
+            assert client.get(path).status_code == 404
