@@ -18,7 +18,7 @@ from nas.protocol import Rung
 from nas.run import MAX_ATTEMPTS, RETRIED, Finished
 from nas.settings import Settings
 from search_spaces.architecture import TokenInput
-from tests.workers.runs import HYBRID, PROTOCOL, RECALL, make_run, protocol
+from tests.workers.runs import HYBRID, PROTOCOL, make_run, protocol
 from workers.ray_executor import TOKEN_FILE, RayExecutor, _token_file
 
 ENDLESS = protocol(rungs=(Rung(steps=10_000_000),))
@@ -148,10 +148,8 @@ def test_cancelled_run_is_not_returned(executor):
 
 
 def test_run_that_allocates_too_much_is_oom(executor):
-    big = protocol(
-        tasks=(RECALL.model_copy(update={"vocab_size": 1_000_000}),),
-        recipe=PROTOCOL.recipe.model_copy(update={"batch_size": 1024}),
-    )
+    # 64 x 16 tokens with a million logits each are 4 GB
+    big = protocol(recipe=PROTOCOL.recipe.model_copy(update={"batch_size": 64}))
     wide = HYBRID.model_copy(update={"input": TokenInput(vocab_size=1_000_000)})
     neighbour = make_run(number=8)
     finished = {one.number: one for one in run_to_end(executor, make_run(number=9, protocol=big, architecture=wide), neighbour)}
