@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Engine, text
 
@@ -37,7 +38,7 @@ class FaultyStore:
     real: DriverStore
     before: Callable[[str], None] = go_on
     after: Callable[[str], None] = go_on
-    batches: list[Batch] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list, init=False)
 
     def claim(self, driver_id: str, lease_seconds: float) -> Claim | None:
         self.before("claim")
@@ -115,17 +116,17 @@ def drive(
     raise AssertionError("the study does not end")
 
 
-def rows(engine: Engine, query: str, **parameters: object) -> list:
+def rows(engine: Engine, query: str, **parameters: object) -> list[Any]:
     with engine.begin() as connection:
         return list(connection.execute(text(query), parameters))
 
 
-def trials(engine: Engine, study_id: str) -> list:
+def trials(engine: Engine, study_id: str) -> list[Any]:
     """Trials in order of number, with their columns as attributes."""
     return rows(engine, "SELECT * FROM nas_trial WHERE study_id = :id ORDER BY number", id=study_id)
 
 
-def runs(engine: Engine, study_id: str) -> list:
+def runs(engine: Engine, study_id: str) -> list[Any]:
     return rows(engine, "SELECT * FROM nas_run WHERE study_id = :id ORDER BY number, rung, attempt", id=study_id)
 
 
@@ -153,11 +154,12 @@ def assert_sound(engine: Engine, study_id: str, spec: StudySpec) -> None:
     assert_events_tell_the_same(engine, study_id, everybody)
 
 
-def assert_events_tell_the_same(engine: Engine, study_id: str, everybody: list) -> None:
+def assert_events_tell_the_same(engine: Engine, study_id: str, everybody: list[Any]) -> None:
     """A watcher that saw the events alone knows every trial's state and score."""
     events = events_after(engine, ME, study_id, 0, limit=100_000)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    states, scores = {}, {}
+    states: dict[Any, Any] = {}
+    scores: dict[Any, Any] = {}
     for event in events:
         if event.kind in ("trial.proposed", "trial.state"):
             states[event.data["number"]] = event.data["state"]

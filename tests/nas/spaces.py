@@ -1,5 +1,7 @@
 """Spaces and studies for tests."""
 
+from typing import Any
+
 from nas.protocol import Protocol, Rung
 from nas.study import Budget, Halving, Sampler, StudySpec
 from search_spaces.space import Space
@@ -31,12 +33,12 @@ def study(
     *,
     trials: int = 12,
     space: Space = CONDITIONAL,
-    sampler: str = "random",
+    sampler: Any = "random",
     eta: int | None = 3,
-    **fields: object,
+    **fields: Any,
 ) -> StudySpec:
     """A small study; `fields` are those of `StudySpec`."""
-    given = {"protocol": THREE_RUNGS, "budget": Budget(trials=trials), **fields}
+    given: dict[str, Any] = {"protocol": THREE_RUNGS, "budget": Budget(trials=trials), **fields}
     halving = None if eta is None else Halving(eta=eta)
     chosen = Sampler(name=sampler, n_startup=6, population=4)
     return StudySpec(name=name, space=space, sampler=chosen, halving=halving, **given)

@@ -14,6 +14,7 @@ from nas.store.engine import open_engine
 from nas.store.migrate import migrate
 from nas.store.submissions import set_wish
 from nas.study import Budget, Constraint, Wish
+from search_spaces.space import Space
 from tests.nas import pretend
 from tests.nas.driving import (
     ME,
@@ -110,7 +111,12 @@ def test_driver_gives_the_same_numbers_for_the_same_study(engine, sampler):
 def test_driver_seeds_runs_and_resumes_from_the_rung_below(engine):
     seen = []
     study_id = submit(engine, study(trials=4, eta=None))
-    drive(engine, lambda run: (seen.append(run), pretend.succeed(run))[1])
+
+    def evaluate(run):
+        seen.append(run)
+        return pretend.succeed(run)
+
+    drive(engine, evaluate)
     assert len({run.data_seed for run in seen}) == 1
     assert len({(run.number, run.seed) for run in seen}) == len({run.number for run in seen}) == len({run.seed for run in seen})
     folders = {(run.number, run.rung): run.folder for run in seen}
@@ -136,8 +142,6 @@ def test_driver_trains_no_architecture_twice(engine):
 
 def test_driver_counts_an_architecture_of_the_zoo_as_known(engine):
     """A proposal that is a reference is its duplicate, and the sampler hears the reference's score."""
-    from search_spaces.space import Space
-
     space = Space(
         name="transformers",
         genes={"d_model": (64,), "depth": (4,), "attention_ratio": (1.0,), "n_heads": (4,), "n_kv_heads": (2, 4)},
@@ -435,7 +439,7 @@ def test_driver_writes_a_batch_again_when_the_store_was_away(engine, moment):
     """The connection breaks before the commit, or after it, so that nobody knows: the same batch goes again."""
     spec = study(trials=8)
     study_id = submit(engine, spec)
-    calls = Counter()
+    calls = Counter[str]()
 
     def sometimes(call):
         calls[call] += 1

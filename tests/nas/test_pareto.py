@@ -9,7 +9,8 @@ small = st.integers(0, 4).map(float)
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.tuples(small, small)), max_size=40))
 def test_pareto_front_flags_the_non_dominated_of_the_highest_rung(arrivals):
-    front, flags, seen = ParetoFront(), {}, {}
+    front, seen = ParetoFront(), {}
+    flags: dict[int, bool] = {}
     for number, (rung, values) in enumerate(arrivals):
         changed = front.add(number, rung, values)
         assert all(flags.get(other, False) != flag for other, flag in changed), "only flags that change are told"
