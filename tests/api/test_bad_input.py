@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -97,11 +98,11 @@ LOOSE = {"heads that do not divide width", "a million million parameters"}
 """The space says which gene is wrong: the pointer goes on."""
 
 
-def check_problem(response: httpx.Response, status: int) -> dict:
+def check_problem(response: httpx.Response, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
     assert len(response.content) < 20_000
-    problem = response.json()
+    problem: dict[str, Any] = response.json()
     assert problem["status"] == status
     assert problem["request_id"] == response.headers["X-Request-ID"]
     assert problem["title"]

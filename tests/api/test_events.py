@@ -57,7 +57,12 @@ def test_events_resume_after_the_last_one_seen(service: Service, client: httpx.C
 def test_events_arrive_as_they_happen(service: Service, client: httpx.Client, submit: Submit):
     study_id = submit()
     driver = Driver(service.engine, study_id)
-    writer = threading.Thread(target=lambda: [driver.become(StudyState.RUNNING), driver.become(StudyState.FAILED)])
+
+    def drive() -> None:
+        driver.become(StudyState.RUNNING)
+        driver.become(StudyState.FAILED)
+
+    writer = threading.Thread(target=drive)
     with connect_sse(client, "GET", f"/v1/studies/{study_id}/events", params={"after": 1}) as source:
         lines = source.response.iter_lines()
         # the heartbeat says that the reader is waiting: what follows was pushed

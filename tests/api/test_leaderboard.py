@@ -1,5 +1,7 @@
 """Leaderboard, Pareto front and trials over HTTP: order, selection, pages."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -29,9 +31,9 @@ def bob(service: Service):
         yield client
 
 
-def rows(client: httpx.Client, path: str, **query: object) -> list[dict]:
+def rows(client: httpx.Client, path: str, **query: Any) -> list[dict[str, Any]]:
     """Every row, page by page."""
-    found: list[dict] = []
+    found: list[dict[str, Any]] = []
     cursor = None
     while True:
         page = client.get(f"{path}/leaderboard", params={**query, "limit": 7, **({"cursor": cursor} if cursor else {})})

@@ -64,7 +64,9 @@ def study_id(service: Service) -> str:
 
 def test_every_route_is_described_and_every_description_has_a_route():
     def of(router: APIRouter) -> set[tuple[str, str]]:
-        return {(method, route.path) for route in router.routes if isinstance(route, APIRoute) for method in route.methods}
+        return {
+            (method, route.path) for route in router.routes if isinstance(route, APIRoute) for method in route.methods or ()
+        }
 
     described = {(operation.method, operation.path) for operation in operations()}
     assert set().union(*(of(module.router) for module in ROUTERS)) == described
@@ -148,7 +150,7 @@ def test_keys_are_made_listed_and_revoked_by_an_admin(service: Service, admin: h
         ({"owner": "x", "scopes": ["read"], "admin": True}, "/admin"),
     ],
 )
-def test_bad_keys_are_refused(service: Service, admin: httpx.Client, body: dict, pointer: str):
+def test_bad_keys_are_refused(service: Service, admin: httpx.Client, body: dict[str, object], pointer: str):
     before = len(list_keys(service.engine))
     response = admin.post("/v1/keys", json=body)
     assert response.status_code == 422
@@ -181,7 +183,7 @@ def test_a_session_acts_only_for_our_own_pages(service: Service, study_id: str):
         for origin in (None, "null", "http://evil.example", service.url + "0", "https" + service.url.removeprefix("http")):
             headers = {"Origin": origin} if origin else {}
             for path in (f"/v1/studies/{study_id}:pause", f"/studies/{study_id}/pause", "/logout"):
-                data = {} if path == "/logout" else None
+                data: dict[str, str] | None = {} if path == "/logout" else None
                 assert browser.post(path, data=data, headers=headers).status_code in (403, 415)
         assert browser.post(f"/v1/studies/{study_id}:pause", headers={"Origin": service.url}).status_code == 409
         assert browser.post("/logout", data={"x": "y"}, headers={"Origin": service.url}).status_code == 303

@@ -38,7 +38,7 @@ def test_the_schema_takes_both_forms_and_nothing_else():
     assert not validator.is_valid(PRESET | {"colour": "red"})
 
 
-def corpus(path: str) -> dict:
+def corpus(path: str) -> dict[str, object]:
     return PRESET | {"protocol": {"tasks": [{"name": "mqar"}, {"name": "bytes_lm", "corpus": path}]}}
 
 
