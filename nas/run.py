@@ -139,7 +139,7 @@ class Measurement(Document):
 
 
 class Result(Document):
-    """A scored run. `interval` says what the 95 % interval covers: fresh seeds, or only the draw of the test set.
+    """A scored run. `interval` says what the 95 % interval covers: seeds and the draw of the test set, or only the latter.
 
     `notes` are sentences about what went otherwise than planned, such as a checkpoint that had to be trained again.
     """

@@ -173,7 +173,7 @@ class _Evaluation:
         self._deadline.check()
         if validation is None or test is None:
             return None
-        return Measured(validation.mean().item(), test.mean().item(), test.std().item() / len(test) ** 0.5)
+        return Measured(validation.mean().item(), test.mean().item(), scoring.sample_error(subject.task, test.tolist()))
 
     def _record(self, training: Training, key: str, rate: float, replica: int, measured: Measured | None) -> None:
         training.progress.diverged = measured is None

@@ -1,7 +1,7 @@
 """From trainings to a score: the learning rate that validation chose, test values at it, and a 95 % interval. Pure functions.
 
-With two replicas or more the interval is Student's t over whole replicas; with one it covers only the draw of the test
-sequences, which is less, and `Result.interval` says so.
+The interval covers the draw of the test sequences, which all replicas share, and with two replicas or more also their seeds, by
+Student's t over whole replicas. `Result.interval` says which.
 """
 
 import math
@@ -105,8 +105,18 @@ def score(tasks: Sequence[Chosen]) -> Score:
     """The mean of the tasks' scores, with an interval cut to the scale's 0 to 1."""
     by_replica = [fmean(scores) for scores in zip(*(task.scores for task in tasks), strict=True)]
     value = fmean(by_replica)
-    if len(by_replica) > 1:
-        reach = STUDENT_975[len(by_replica) - 2] * stdev(by_replica) / math.sqrt(len(by_replica))
-        return Score(value, max(0.0, value - reach), min(1.0, value + reach), "replicas")
     reach = NORMAL_975 * math.hypot(*(task.sample_score_error for task in tasks)) / len(tasks)
-    return Score(value, max(0.0, value - reach), min(1.0, value + reach), "test_sample")
+    if len(by_replica) > 1:
+        over_seeds = STUDENT_975[len(by_replica) - 2] * stdev(by_replica) / math.sqrt(len(by_replica))
+        reach = math.hypot(reach, over_seeds)
+    kind: Literal["replicas", "test_sample"] = "replicas" if len(by_replica) > 1 else "test_sample"
+    return Score(value, max(0.0, value - reach), min(1.0, value + reach), kind)
+
+
+def sample_error(task: Task, values: Sequence[float]) -> float:
+    """The standard error of the mean of the test sequences' values.
+
+    One sequence at chance is counted in: a model that made no mistake in 500 sequences may still make one in the next.
+    """
+    counted = (*values, task.chance())
+    return stdev(counted) / math.sqrt(len(counted))

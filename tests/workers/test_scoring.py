@@ -3,7 +3,7 @@ import math
 import pytest
 
 from nas.tasks import MQAR, BytesLM
-from workers.scoring import Chosen, Measured, choose, score
+from workers.scoring import Chosen, Measured, choose, sample_error, score
 
 
 def measured(validation: float, test: float = 0.5, sample_error: float = 0.01) -> Measured:
@@ -57,13 +57,13 @@ def test_edge_of_grid_means_that_no_inner_rate_did_as_well(validations, index, e
     assert (chosen.index, chosen.edge_of_grid) == (index, edge)
 
 
-def test_score_over_replicas_is_students_interval():
+def test_score_over_replicas_is_students_interval_widened_by_the_test_sample():
     chosen = Chosen(MQAR(), 0, False, tuple(measured(0, test=test) for test in (0.5, 0.6, 0.7)))
     result = score([chosen])
     assert result.interval == "replicas"
     assert math.isclose(result.value, 0.6)
-    # mean 0.6, standard deviation 0.1, t(0.975, 2) = 4.303
-    assert math.isclose(result.high - result.value, 4.303 * 0.1 / math.sqrt(3))
+    # standard deviation 0.1, t(0.975, 2) = 4.303; all replicas share one test set, whose error is 0.01
+    assert math.isclose(result.high - result.value, math.hypot(4.303 * 0.1 / math.sqrt(3), 1.959964 * 0.01), rel_tol=1e-6)
     assert math.isclose(chosen.standard_error, 0.1 / math.sqrt(3))
 
 
@@ -82,3 +82,13 @@ def test_score_of_one_replica_covers_the_test_sample_only():
 def test_score_stays_on_its_scale():
     result = score([Chosen(MQAR(), 0, False, (measured(0, test=0.99), measured(0, test=0.5)))])
     assert 0 == result.low < result.value < result.high == 1
+
+
+def test_sample_error_of_a_perfect_sample_is_not_zero():
+    # 99 sequences without a mistake and one at chance, 1/8: standard deviation 0.0875
+    assert math.isclose(sample_error(MQAR(), [1.0] * 99), 0.0875 / 10)
+
+
+def test_score_that_is_perfect_in_every_replica_keeps_an_interval():
+    result = score([Chosen(MQAR(), 0, False, (measured(0, test=1.0), measured(0, test=1.0)))])
+    assert result.low < result.value == result.high == 1
