@@ -106,7 +106,7 @@ class Client:
         """Scored trials, fetched page by page. `where` holds bounds such as `params<=5e6`; all must hold."""
         query: Query = {
             "sort": sort,
-            "order": "desc" if descending else "asc",
+            "descending": descending,
             "where": where,
             "reference": reference,
             "pareto": pareto,
@@ -125,15 +125,15 @@ class Client:
             if event.kind == "study.state" and event.data.get("state") in FINAL_STUDY_STATES:
                 return
 
-    def pause(self, study: str) -> StudyView:
+    def pause(self, study: str) -> StudyRow:
         """Start no new runs; those in flight go on."""
         return self._wish(study, "pause")
 
-    def resume(self, study: str) -> StudyView:
+    def resume(self, study: str) -> StudyRow:
         """Go on with a paused study."""
         return self._wish(study, "resume")
 
-    def stop(self, study: str) -> StudyView:
+    def stop(self, study: str) -> StudyRow:
         """End a study for good; what was measured stays."""
         return self._wish(study, "stop")
 
@@ -149,7 +149,7 @@ class Client:
         """A new API key. Its token is in the answer and nowhere else."""
         return _read(NewKey, self._transport.post("/v1/keys", json.dumps({"owner": owner, "scopes": scopes, "label": label})))
 
-    def keys(self) -> tuple[KeyView, ...]:
+    def list_keys(self) -> tuple[KeyView, ...]:
         """API keys without their secrets."""
         return _read(tuple[KeyView, ...], self._transport.get("/v1/keys"))
 
@@ -157,8 +157,8 @@ class Client:
         """End a key, for good."""
         self._transport.delete(f"/v1/keys/{quote(key_id, safe='')}")
 
-    def _wish(self, study: str, verb: str) -> StudyView:
-        return _read(StudyView, self._transport.post(f"{self._path(study)}:{verb}", repeatable=True))
+    def _wish(self, study: str, verb: str) -> StudyRow:
+        return _read(StudyRow, self._transport.post(f"{self._path(study)}:{verb}", repeatable=True))
 
     def _path(self, study: str) -> str:
         return f"/v1/studies/{study if _is_id(study) else self._id_of(study)}"

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from nas.client import Client
+from nas.store.views import StudyRow
 
 START_SECONDS = 120
 STOP_SECONDS = 60
@@ -134,3 +135,11 @@ def wait_for(condition: Callable[[], bool], failure: str, seconds: float = 60.0)
     while not condition():
         assert time.monotonic() < give_up, failure
         time.sleep(0.05)
+
+
+def finished(service: Service) -> StudyRow:
+    """A completed tiny study, made by whichever test asks first."""
+    with service.client() as client:
+        study = client.submit(tiny_study("finished")).row
+        list(client.watch(study.id))
+        return client.study(study.id).row

@@ -39,7 +39,7 @@ def create(
 def list_keys(url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List keys without their secrets."""
     with Client(url, data_dir=data_dir) as nas:
-        keys = nas.keys()
+        keys = nas.list_keys()
     if as_json:
         for key in keys:
             print_json(to_data(key))

@@ -14,7 +14,7 @@ from nas.cli.output import print_fields, print_json, print_table, say, score_tex
 from nas.client import Client
 from nas.errors import Invalid
 from nas.pricing import Quote
-from nas.store.views import StudyRow, StudyView
+from nas.store.views import StudyRow
 from nas.study import StudyState
 
 SpecFile = Annotated[Path, typer.Argument(metavar="FILE", help="The study as JSON; - reads standard input.")]
@@ -149,11 +149,11 @@ def _range(name: str, quote: Quote) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def _print_wish(study: StudyView, as_json: bool, advice: str) -> None:
+def _print_wish(row: StudyRow, as_json: bool, advice: str) -> None:
     if as_json:
-        print_json(to_data(study))
+        print_json(to_data(row))
     else:
-        say(f'the study "{study.row.name}": {advice} {study.row.id}')
+        say(f'the study "{row.name}": {advice} {row.id}')
 
 
 def _standing(row: StudyRow) -> dict[str, object]:

@@ -1,0 +1,154 @@
+"""The command line against the real service: data on stdout, talk on stderr, documented exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas.store.views import StudyRow
+from tests.service import Service, finished, tiny_study
+
+
+@pytest.fixture
+def done(service: Service) -> StudyRow:
+    return finished(service)
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(tiny_study("finished")))
+    return path
+
+
+def test_check_says_size_costs_and_runs(service: Service, study_file: Path) -> None:
+    found = service.nas("check", str(study_file))
+    assert found.returncode == 0
+    assert "9 assignments" in found.stdout
+    assert "at most 10" in found.stdout
+    priced = json.loads(service.nas("check", str(study_file), "--json").stdout)
+    assert (priced["space_size"], priced["runs"]) == (9, 10)
+
+
+def test_check_names_the_wrong_field_and_ends_with_2(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(json.dumps(tiny_study("bad", bugdet={})))
+    found = service.nas("check", str(tmp_path / "study.json"))
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "/bugdet" in found.stderr
+    assert "did you mean 'budget'?" in found.stderr
+
+
+def test_submit_prints_the_id_alone_and_the_next_command(service: Service, done: StudyRow, study_file: Path) -> None:
+    found = service.nas("submit", str(study_file))
+    assert (found.returncode, found.stdout) == (0, f"{done.id}\n")
+    assert f"nas watch {done.id}" in found.stderr
+
+
+def test_list_and_show_tell_where_a_study_stands(service: Service, done: StudyRow) -> None:
+    assert done.id in service.nas("list").stdout
+    listed = [json.loads(line) for line in service.nas("list", "--state", "completed", "--json").stdout.splitlines()]
+    assert done.id in {row["id"] for row in listed}
+    shown = service.nas("show", "finished").stdout
+    assert "4 of 4 trials (100%)" in shown
+    assert json.loads(service.nas("show", done.id, "--json").stdout)["row"]["state"] == "completed"
+
+
+def test_top_prints_the_leaderboard(service: Service, done: StudyRow) -> None:
+    rows = [json.loads(line) for line in service.nas("top", done.id, "--json").stdout.splitlines()]
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    lines = service.nas("top", done.id).stdout.splitlines()
+    assert lines[0].split()[:3] == ["rank", "trial", "score"]
+    assert len(lines) == len(rows) + 1
+    assert sum("ref transformer" in line for line in lines) == 1
+    assert len(service.nas("top", done.id, "-n", "2").stdout.splitlines()) == 3
+    only = service.nas("top", done.id, "--where", "params<=1", "--json")
+    assert (only.returncode, only.stdout) == (0, "")
+
+
+def test_trial_shows_every_attempt(service: Service, done: StudyRow) -> None:
+    found = service.nas("trial", done.id, "0").stdout
+    assert "reference transformer" in found
+    assert "rung 1 attempt 1" in found
+    assert json.loads(service.nas("trial", done.id, "0", "--json").stdout)["row"]["reference"] == "transformer"
+
+
+def test_watch_replays_and_ends_with_the_outcome(service: Service, done: StudyRow) -> None:
+    found = service.nas("watch", "finished", "--since", "0", "--json")
+    assert found.returncode == 0
+    events = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert 'the study "finished" is completed' in found.stderr
+    assert service.nas("watch", done.id).stdout == ""
+
+
+def test_ctrl_c_detaches_from_watch_and_the_study_goes_on(service: Service) -> None:
+    with service.client() as nas:
+        study = nas.submit(tiny_study("watched", budget={"trials": 1000})).row
+        command = [sys.executable, "-m", "nas.cli", "watch", study.id, "--since", "0"]
+        environ = {**os.environ, "NAS_DATA_DIR": str(service.data_dir)}
+        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+            assert watching.stdout is not None
+            assert "submitted" in watching.stdout.readline()
+            watching.send_signal(signal.SIGINT)
+            _, talk = watching.communicate(timeout=30)
+        assert watching.returncode == 130
+        assert "goes on" in talk
+        assert nas.study(study.id).row.wish == "run"
+        assert service.nas("pause", study.id).returncode == 0
+        assert json.loads(service.nas("stop", "watched", "--json").stdout)["wish"] == "stop"
+        assert service.nas("resume", study.id).returncode == 2
+        list(nas.watch(study.id))
+
+
+def test_export_takes_the_best_trial_and_never_overwrites(service: Service, done: StudyRow, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    found = service.nas("export", "finished", "--out", str(out))
+    assert (found.returncode, found.stdout) == (0, f"{out}\n")
+    provenance = json.loads((out / "provenance.json").read_text())
+    assert provenance["trial"]["reference"] is None
+    again = service.nas("export", "finished", "--out", str(out))
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+    forced = service.nas("export", done.id, "--trial", "0", "--out", str(out), "--force", "--json")
+    assert json.loads(forced.stdout)["trial"] == 0
+    assert json.loads((out / "provenance.json").read_text())["trial"]["reference"] == "transformer"
+
+
+def test_verify_fails_for_changed_weights(service: Service, done: StudyRow, tmp_path: Path) -> None:
+    service.nas("export", done.id, "--out", str(tmp_path / "bundle"))
+    weights = tmp_path / "bundle" / "weights" / "mqar.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    found = service.nas("verify", str(tmp_path / "bundle"))
+    assert found.returncode == 1
+    assert "weights/mqar.safetensors" in found.stdout
+
+
+def test_key_is_shown_once_and_works_until_revoked(service: Service) -> None:
+    made = json.loads(service.nas("key", "create", "alice", "--access", "read", "--json").stdout)
+    assert service.nas("list", NAS_API_KEY=made["token"], NAS_URL=service.url).returncode == 0
+    assert service.nas("key", "list", NAS_API_KEY=made["token"], NAS_URL=service.url).returncode == 3
+    listing = service.nas("key", "list").stdout
+    assert made["key_id"] in listing
+    assert made["token"] not in listing
+    assert service.nas("key", "revoke", made["key_id"]).returncode == 0
+    assert service.nas("list", NAS_API_KEY=made["token"], NAS_URL=service.url).returncode == 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [("show", "nobody"), ("trial", "finished", "999"), ("export", "finished", "--trial", "999")]
+)
+@pytest.mark.usefixtures("done")
+def test_what_is_not_there_ends_with_4(service: Service, arguments: tuple[str, ...]) -> None:
+    assert service.nas(*arguments).returncode == 4
+
+
+def test_doctor_is_content_with_a_running_service(service: Service) -> None:
+    found = service.nas("doctor")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "BAD" not in found.stdout
