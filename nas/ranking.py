@@ -5,8 +5,9 @@ Values are oriented so that larger is better; the first one is the score.
 """
 
 import heapq
-from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
@@ -34,7 +35,7 @@ class Ranking(Protocol):
 
 def ranking(n_objectives: int) -> Ranking:
     """The ranking that fits the number of objectives."""
-    return ByScore() if n_objectives == 1 else ByFronts()
+    return ByScore() if n_objectives == 1 else ByFronts(n_objectives)
 
 
 class ByScore:
@@ -72,27 +73,40 @@ class ByScore:
 class ByFronts:
     """Several objectives: non-dominated fronts, kept up as trials arrive (efficient level update, Li et al. 2017)."""
 
-    def __init__(self) -> None:
-        self._fronts: list[dict[int, Values]] = []
+    def __init__(self, n_objectives: int) -> None:
+        self._values: dict[int, Values] = {}
+        self._fronts: list[list[int]] = []
         self._waiting: set[int] = set()
-        self._size = 0
+        self._shape = Stairs(self._values) if n_objectives == 2 else Cloud(self._values)
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._values)
 
     def add(self, number: int, values: Values, *, waiting: bool) -> None:
         """Find the newcomer's front by bisection, then push down those it dominates, front by front."""
-        self._size += 1
+        self._values[number] = values
         if waiting:
             self._waiting.add(number)
-        self._settle({number: values}, self._front_of(values))
+        at = bisect_left(self._fronts, True, key=lambda front: not self._shape.is_dominated(number, front))
+        moving = [number]
+        while at < len(self._fronts):
+            everybody = len(self._fronts[at])
+            moving = self._shape.push(moving, self._fronts[at])
+            if not moving:
+                return
+            at += 1
+            if len(moving) == everybody:
+                # a whole front goes down as it is, and those below it with it
+                break
+        self._fronts.insert(at, moving)
 
     def best_waiting(self) -> tuple[int, int] | None:
         """Walks the fronts down to the first where somebody waits."""
         place = 0
         for front in self._fronts:
             if not self._waiting.isdisjoint(front):
-                return next((number, place + at) for at, number in enumerate(_by_score(front)) if number in self._waiting)
+                ordered = enumerate(self._by_score(front), start=place)
+                return next((number, at) for at, number in ordered if number in self._waiting)
             place += len(front)
         return None
 
@@ -102,26 +116,48 @@ class ByFronts:
 
     def waiting(self) -> Iterator[tuple[int, int]]:
         """O(n log n)."""
-        ordered = chain.from_iterable(map(_by_score, self._fronts))
+        ordered = chain.from_iterable(map(self._by_score, self._fronts))
         return ((number, place) for place, number in enumerate(ordered) if number in self._waiting)
 
-    def _front_of(self, values: Values) -> int:
-        """The first front where nobody dominates these values."""
-        return bisect_left(self._fronts, True, key=lambda front: not any(dominates(other, values) for other in front.values()))
-
-    def _settle(self, moving: dict[int, Values], at: int) -> None:
-        while at < len(self._fronts):
-            front = self._fronts[at]
-            pushed = {n: v for n, v in front.items() if any(dominates(values, v) for values in moving.values())}
-            if len(pushed) == len(front):
-                # the whole front goes down as it is, and all those below it with it
-                break
-            self._fronts[at] = {n: v for n, v in front.items() if n not in pushed} | moving
-            if not pushed:
-                return
-            moving, at = pushed, at + 1
-        self._fronts.insert(at, moving)
+    def _by_score(self, front: Sequence[int]) -> Sequence[int]:
+        return sorted(front, key=lambda number: (-self._values[number][0], number))
 
 
-def _by_score(front: dict[int, Values]) -> Sequence[int]:
-    return sorted(front, key=lambda number: (-front[number][0], number))
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A front in any number of dimensions: everybody is compared with everybody."""
+
+    values: Mapping[int, Values]
+
+    def is_dominated(self, number: int, front: Sequence[int]) -> bool:
+        """Whether some member dominates the trial."""
+        return any(dominates(self.values[other], self.values[number]) for other in front)
+
+    def push(self, moving: list[int], front: list[int]) -> list[int]:
+        """Put trials from the front above into this one; returns those they push out."""
+        pushed = {n for n in front if any(dominates(self.values[m], self.values[n]) for m in moving)}
+        front[:] = [*(n for n in front if n not in pushed), *moving]
+        return sorted(pushed)
+
+
+@dataclass(frozen=True, slots=True)
+class Stairs:
+    """A front in two dimensions, sorted: as the first value rises the second falls, so what is pushed out lies together."""
+
+    values: Mapping[int, Values]
+
+    def is_dominated(self, number: int, front: Sequence[int]) -> bool:
+        """Only the nearest member that is no worse in the first value can: it has the best second one of those."""
+        at = bisect_left(front, self.values[number][0], key=lambda other: self.values[other][0])
+        return at < len(front) and dominates(self.values[front[at]], self.values[number])
+
+    def push(self, moving: list[int], front: list[int]) -> list[int]:
+        """Put trials from the front above into this one; returns those they push out."""
+        first, last = self.values[moving[0]], self.values[moving[-1]]
+        start = bisect_left(front, -first[1], key=lambda other: -self.values[other][1])
+        end = bisect_right(front, last[0], key=lambda other: self.values[other][0])
+        if start < end and self.values[front[start]] == first:
+            # the same values again: nobody is dominated
+            start = end
+        pushed, front[start:end] = front[start:end], moving
+        return pushed

@@ -20,21 +20,31 @@ def order_by_definition(values):
     return [n for front in fronts_by_definition(values) for n in sorted(front, key=lambda n: (-values[n][0], n))]
 
 
-@given(st.lists(st.tuples(small, small, small), min_size=1, max_size=40))
+@given(st.integers(2, 4).flatmap(lambda m: st.lists(st.tuples(*[small] * m), min_size=1, max_size=40)))
 def test_by_fronts_ranks_as_the_definition_says(values):
-    fronts = ByFronts()
+    fronts = ByFronts(len(values[0]))
     for number, value in enumerate(values):
         fronts.add(number, value, waiting=True)
     assert list(fronts.waiting()) == [(n, place) for place, n in enumerate(order_by_definition(values))]
     assert len(fronts) == len(values)
 
 
+@given(st.lists(st.tuples(st.integers(0, 30).map(float), st.integers(0, 30).map(float)), max_size=120))
+def test_stairs_are_a_cloud(values):
+    """What two dimensions allow changes nothing but the time it takes."""
+    stairs, cloud = ByFronts(2), ByFronts(3)
+    for number, (first, second) in enumerate(values):
+        stairs.add(number, (first, second), waiting=True)
+        cloud.add(number, (first, second, 0.0), waiting=True)
+    assert list(stairs.waiting()) == list(cloud.waiting())
+
+
 @given(st.lists(small, min_size=1, max_size=40))
 def test_one_objective_ranks_the_same_both_ways(scores):
-    by_score, by_fronts = ByScore(), ByFronts()
+    by_score, by_fronts = ByScore(), ByFronts(2)
     for number, score in enumerate(scores):
-        for rank in (by_score, by_fronts):
-            rank.add(number, (score,), waiting=number % 3 > 0)
+        by_score.add(number, (score,), waiting=number % 3 > 0)
+        by_fronts.add(number, (score, 0.0), waiting=number % 3 > 0)
     assert list(by_score.waiting()) == list(by_fronts.waiting())
 
 

@@ -49,4 +49,5 @@ def test_inline_executor_gives_an_exception_back_as_a_crash():
     executor = InlineExecutor(evaluate)
     executor.submit(run(0))
     failure = executor.poll(0)[0].failure
+    assert failure is not None
     assert (failure.kind, failure.message) == ("crash", "KeyError: 0")
