@@ -1,4 +1,4 @@
-"""The application: services, routers, the edge. `uvicorn api.app:app` serves it.
+"""The application: services, routers, the edge. `uvicorn --factory api.app:create_app` serves it.
 
 Handlers are plain functions in the thread pool, because the store is synchronous: a query takes a fraction of a millisecond
 and its threads are bounded by the connection pool. Only event streams, which wait for hours, are coroutines.
@@ -71,6 +71,3 @@ def _lifespan(settings: Settings, registry: CollectorRegistry) -> Callable[[Fast
             engine.dispose()
 
     return lifespan
-
-
-app = create_app()

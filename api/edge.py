@@ -11,6 +11,7 @@ from typing import Final
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import metrics
@@ -67,6 +68,9 @@ class Edge:
             return
         try:
             await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            # it left before its body was whole: nobody is there to be told
+            return
         except Exception:
             logger.exception("request %s failed: %s %s", answer.request_id, scope["method"], scope["path"])
             if answer.status is None:

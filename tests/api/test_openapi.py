@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from api.app import app
+from api.app import create_app
 from nas.study import StudyState
 from tests.api.conftest import Service
 from tests.api.seeding import Driver
@@ -20,7 +20,8 @@ from tests.api.seeding import Driver
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES_PER_OPERATION = 15
 
-schema = schemathesis.openapi.from_dict(app.openapi())
+DOCUMENT = create_app().openapi()
+schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +39,14 @@ def fuzzed(service: Service) -> tuple[str, str]:
 
 
 def described(path: str, status: str) -> dict[str, Any]:
-    document = app.openapi()
-    response = document["paths"][path]["get"]["responses"][status]
+    response = DOCUMENT["paths"][path]["get"]["responses"][status]
     body = response["content"]["application/json" if status == "200" else "application/problem+json"]["schema"]
-    return {**body, "components": document["components"]}
+    return {**body, "components": DOCUMENT["components"]}
 
 
 PATHS = [
     path
-    for path, operations in app.openapi()["paths"].items()
+    for path, operations in DOCUMENT["paths"].items()
     if "application/json" in operations.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
 ]
 
@@ -63,7 +63,7 @@ def test_answers_match_their_description(service: Service, fuzzed: tuple[str, st
 
 def test_events_match_their_description(service: Service, fuzzed: tuple[str, str]):
     study_id, key = fuzzed
-    validator = Draft202012Validator(app.openapi()["components"]["schemas"]["EventView"])
+    validator = Draft202012Validator(DOCUMENT["components"]["schemas"]["EventView"])
     with service.client(key) as client, connect_sse(client, "GET", f"/v1/studies/{study_id}/events") as source:
         for event in source.iter_sse():
             validator.validate(json.loads(event.data))
@@ -74,16 +74,14 @@ def test_refusals_match_their_description(client: httpx.Client):
 
 
 def test_schemas_refer_to_nothing_that_is_not_there():
-    document = app.openapi()
-
     def references(value: object) -> set[str]:
         if isinstance(value, dict):
             own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
             return own.union(*map(references, value.values()))
         return set().union(*map(references, value)) if isinstance(value, list) else set()
 
-    found = {name.removeprefix("#/components/schemas/") for name in references(document)}
-    assert found <= document["components"]["schemas"].keys()
+    found = {name.removeprefix("#/components/schemas/") for name in references(DOCUMENT)}
+    assert found <= DOCUMENT["components"]["schemas"].keys()
 
 
 @schema.parametrize()

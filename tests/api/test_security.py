@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.app import ROUTERS, app
+from api.app import ROUTERS, create_app
 from api.pages import views
 from nas.keys import Scope
 from nas.store.api_keys import create_key, list_keys, revoke_key
@@ -17,6 +17,7 @@ from tests.api.conftest import Service
 from tests.api.seeding import Driver
 
 SPEC = {"name": "matrix", "space": {"preset": "recall_demo"}}
+APP = create_app()
 KEY = {"owner": "somebody", "scopes": ["read"]}
 LACKING: dict[str, tuple[Scope, ...]] = {"read": ("write",), "write": ("read",), "admin": ("read", "write")}
 
@@ -41,7 +42,7 @@ class Operation:
 def operations() -> list[Operation]:
     return [
         Operation(method.upper(), path, operation["security"][0]["key"][0] if "security" in operation else None)
-        for path, operations in app.openapi()["paths"].items()
+        for path, operations in APP.openapi()["paths"].items()
         for method, operation in operations.items()
     ]
 
@@ -72,7 +73,7 @@ def test_every_route_is_described_and_every_description_has_a_route():
     assert set().union(*(of(module.router) for module in ROUTERS)) == described
     assert not any(path.startswith("/v1") for _, path in of(views.router))
     # beside the routers of the API and the one of the pages there is only the description itself
-    assert len(app.routes) == len(ROUTERS) + 2
+    assert len(APP.routes) == len(ROUTERS) + 2
 
 
 def test_only_health_is_open():
