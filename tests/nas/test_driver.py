@@ -124,6 +124,25 @@ def test_driver_seeds_runs_and_resumes_from_the_rung_below(engine):
     assert study_row(engine, study_id).state == "completed"
 
 
+def test_driver_stores_a_run_before_it_is_dispatched(engine):
+    study_id = submit(engine, study(trials=6, references=("transformer",)))
+
+    def evaluate(run):
+        stored = rows(
+            engine,
+            "SELECT t.state AS trial, r.state AS run FROM nas_trial t JOIN nas_run r USING (study_id, number)"
+            " WHERE number = :number AND r.rung = :rung AND attempt = :attempt",
+            number=run.number,
+            rung=run.rung,
+            attempt=run.attempt,
+        )
+        assert [(row.trial, row.run) for row in stored] == [("running", "running")]
+        return pretend.succeed(run)
+
+    drive(engine, evaluate)
+    assert not [run for run in runs(engine, study_id) if run.state == "failed"]
+
+
 # what is never trained
 
 
