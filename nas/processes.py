@@ -34,10 +34,11 @@ def adopt_orphans() -> None:
 
 def reap_orphans(own: frozenset[int]) -> None:
     """Collect adopted processes that ended; those in `own` are left to whoever started them."""
-    for process in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess, ChildProcessError):
-            if process.pid not in own and process.status() == psutil.STATUS_ZOMBIE:
-                os.waitpid(process.pid, os.WNOHANG)
+    with suppress(ChildProcessError):
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid in own:
+                return
+            os.waitpid(ended.si_pid, 0)
 
 
 def kill_descendants(timeout_seconds: float = 5.0) -> int:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from itertools import count, islice
 from pathlib import Path
@@ -16,13 +16,16 @@ from nas.cli.bundles import best_trial, verify
 from nas.cli.failures import INTERRUPTED, CheckFailed
 from nas.cli.output import say
 from nas.cli.results import print_leaderboard
+from nas.cli.studies import read_document
 from nas.cli.watch import follow, outcome
 from nas.client import Client
+from nas.problem import StateConflict
 from nas.processes import die_with_parent
 from nas.store.views import StudyRow
 from nas.study import StudyState
 from nas.supervisor import NotReady
 
+EXAMPLE = Path(str(resources.files("nas.examples") / "demo.json"))
 STOP_SECONDS = 60
 ROWS = 20
 
@@ -30,6 +33,7 @@ ROWS = 20
 def demo(
     data_dir: Annotated[Path, typer.Option("--data-dir", help="Where the results stay.")] = Path(".nas/demo"),
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Runs at once; default: one per core.")] = None,
+    study: Annotated[Path, typer.Option("--study", help="Another study than the example, as JSON.")] = EXAMPLE,
     again: Annotated[bool, typer.Option("--again", help="Run it anew even if it has run here before.")] = False,
 ) -> None:
     """Run the example study from start to a verified winner.
@@ -39,7 +43,7 @@ def demo(
     """
     try:
         with _service(data_dir, workers) as nas:
-            row = _study(nas, again=again)
+            row = _study(nas, read_document(study), again=again)
             say(f'the study "{row.name}" is {row.state}: {nas.connection.url}/studies/{row.id}')
             row = follow(nas, row, 0, as_json=False)
             say(outcome(row))
@@ -53,12 +57,6 @@ def demo(
         raise typer.Exit(INTERRUPTED) from None
     verify(winner)
     _say_what_next(data_dir, row)
-
-
-def demo_spec() -> dict[str, Any]:
-    """The example study as a document."""
-    document: dict[str, Any] = json.loads((resources.files("nas.examples") / "demo.json").read_text())
-    return document
 
 
 @contextmanager
@@ -89,16 +87,16 @@ def _service(data_dir: Path, workers: int | None) -> Iterator[Client]:
         service.communicate(timeout=STOP_SECONDS)
 
 
-def _study(nas: Client, *, again: bool) -> StudyRow:
-    """The study to follow: one that completed or can go on, else a new one under the next free name."""
-    spec = demo_spec()
+def _study(nas: Client, document: dict[str, Any], *, again: bool) -> StudyRow:
+    """The document's study: the one that was made here before, unless it failed or `again`; else a new, numbered one."""
     for number in count(1):
-        name = spec["name"] if number == 1 else f"{spec['name']} {number}"
-        found = next(nas.studies(name=name), None)
-        if found is None:
-            return nas.submit({**spec, "name": name}).row
-        if not again and found.state not in (StudyState.FAILED, StudyState.STOPPED):
-            return found
+        name = document["name"] if number == 1 else f"{document['name']} {number}"
+        if again and next(nas.studies(name=name), None) is not None:
+            continue
+        with suppress(StateConflict):
+            row = nas.submit({**document, "name": name}).row
+            if row.state not in (StudyState.FAILED, StudyState.STOPPED):
+                return row
     raise AssertionError("count never ends")
 
 
