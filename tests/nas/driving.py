@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from nas.driver import Driver
 from nas.keys import Principal
-from nas.ports import Batch, Claim, DriverStore, History
+from nas.ports import Batch, Claim, DriverStore, Executor, History
 from nas.run import Finished, Run
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.reads import events_after, get_study
@@ -89,12 +89,13 @@ def driver(
     *,
     n_slots: int = 3,
     lease_seconds: float = 5.0,
-    clock=time,
+    clock: Any = time,
     max_params: int = 10**9,
+    executor: Executor | None = None,
 ) -> Driver:
     return Driver(
         store=PostgresDriverStore(store) if isinstance(store, Engine) else store,
-        executor=InlineExecutor(evaluate, n_slots),
+        executor=executor or InlineExecutor(evaluate, n_slots),
         clock=clock,
         driver_id="a driver",
         lease_seconds=lease_seconds,

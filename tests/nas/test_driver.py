@@ -31,6 +31,7 @@ from tests.nas.driving import (
     trials,
 )
 from tests.nas.spaces import TINY, study
+from workers.inline_executor import InlineExecutor
 
 
 @dataclass
@@ -125,22 +126,24 @@ def test_driver_seeds_runs_and_resumes_from_the_rung_below(engine):
 
 
 def test_driver_stores_a_run_before_it_is_dispatched(engine):
+    seen = []
+
+    class Watched(InlineExecutor):
+        def submit(self, run):
+            where = {"number": run.number, "rung": run.rung, "attempt": run.attempt}
+            seen.append(rows(engine, RUNNING, **where))
+            super().submit(run)
+
     study_id = submit(engine, study(trials=6, references=("transformer",)))
+    drive(driver(engine, executor=Watched(pretend.succeed, 3)))
+    assert len(seen) == len(runs(engine, study_id)) > 7
+    assert all(found == [("running", "running")] for found in seen)
 
-    def evaluate(run):
-        stored = rows(
-            engine,
-            "SELECT t.state AS trial, r.state AS run FROM nas_trial t JOIN nas_run r USING (study_id, number)"
-            " WHERE number = :number AND r.rung = :rung AND attempt = :attempt",
-            number=run.number,
-            rung=run.rung,
-            attempt=run.attempt,
-        )
-        assert [(row.trial, row.run) for row in stored] == [("running", "running")]
-        return pretend.succeed(run)
 
-    drive(engine, evaluate)
-    assert not [run for run in runs(engine, study_id) if run.state == "failed"]
+RUNNING = (
+    "SELECT t.state, r.state FROM nas_trial t JOIN nas_run r USING (study_id, number)"
+    " WHERE number = :number AND r.rung = :rung AND attempt = :attempt"
+)
 
 
 # what is never trained
@@ -277,6 +280,14 @@ def test_driver_pauses_a_study_whose_trials_all_fail(engine):
     row = study_row(engine, study_id)
     assert (row.state, row.reason) == ("completed", None)
     assert sum(trial.reference is None and trial.twin is None for trial in trials(engine, study_id)) == 16
+
+
+def test_driver_counts_failures_in_a_row_only(engine):
+    spec = study(eta=None, budget=Budget(trials=12, max_consecutive_failures=2))
+    study_id = submit(engine, spec)
+    drive(engine, lambda run: pretend.fail(run, "nan") if run.number % 2 else pretend.succeed(run), n_slots=1)
+    assert study_row(engine, study_id).state == "completed"
+    assert Counter(trial.state for trial in trials(engine, study_id))["failed"] >= 5
 
 
 # what users want

@@ -1,0 +1,101 @@
+from nas.ports import Standing
+from nas.proposals import Proposals
+from nas.study import Constraint
+from nas.trial import TrialState
+from search_spaces.space import Space
+from tests.nas.spaces import TINY, study
+
+TRANSFORMERS = Space(
+    name="transformers",
+    genes={"d_model": (64,), "depth": (4,), "attention_ratio": (1.0,), "n_heads": (4,), "n_kv_heads": (2, 4)},
+)
+"""Two architectures, of which one is the zoo's transformer."""
+
+
+def proposals(space=TINY, **fields):
+    return Proposals(study(space=space, **fields), max_params=10**9)
+
+
+def until_duplicate(made):
+    while True:
+        trial = made.propose()
+        if trial.state is TrialState.DUPLICATE:
+            return trial
+
+
+def heard(made, number):
+    return made._brain.values(number)
+
+
+def test_proposals_tell_a_duplicate_what_its_twin_is_told():
+    made = proposals()
+    early = until_duplicate(made)
+    assert heard(made, early.number) is None
+    made.tell(early.twin, 0.25, early.cost)
+    assert heard(made, early.number) == heard(made, early.twin) == (0.25,)
+    made.tell(early.twin, 0.75, early.cost)
+    assert heard(made, early.number) == (0.75,)
+    late = next(trial for trial in iter(made.propose, None) if trial.twin == early.twin)
+    assert heard(made, late.number) == (0.75,)
+    made.fail(early.twin)
+    assert heard(made, late.number) is None
+
+
+def test_proposals_tell_the_score_of_a_reference_to_those_that_are_it():
+    made = proposals(TRANSFORMERS, references=("transformer",))
+    reference = made.propose()
+    assert (reference.number, reference.reference, reference.params) == (0, "transformer", {})
+    same = until_duplicate(made)
+    while same.twin != 0:
+        same = until_duplicate(made)
+    made.tell(0, 0.5, reference.cost)
+    assert heard(made, same.number) == (0.5,)
+    assert heard(made, 0) is None, "the sampler did not propose it"
+
+
+def test_proposals_count_what_is_trained_and_nothing_else():
+    made = proposals(references=("transformer", "retnet"), trials=3)
+    counted = 0
+    for _ in range(12):
+        trial = made.propose()
+        counted += trial.state is TrialState.QUEUED and trial.reference is None
+        assert made.n_trials == counted
+    assert made.more == (counted < 3)
+
+
+def test_proposals_are_exhausted_after_many_in_vain():
+    made = proposals(trials=1, constraints=(Constraint(metric="params", max=1),))
+    for _ in range(210):
+        assert made.more
+        assert made.propose().state is TrialState.INFEASIBLE
+    assert not made.more
+    assert "210 proposals in a row" in str(made.exhausted)
+
+
+def test_proposals_replayed_go_on_alike():
+    spec = study(sampler="tpe", trials=30, constraints=(Constraint(metric="params", max=40_000),))
+    live, replayed = (Proposals(spec, max_params=10**9) for _ in range(2))
+    history = []
+    for _ in range(40):
+        trial = live.propose()
+        scores = (trial.cost.params / 1e6,) if trial.state is TrialState.QUEUED else ()
+        for score in scores:
+            live.tell(trial.number, score, trial.cost)
+        state = TrialState.PAUSED if scores else trial.state
+        history.append(
+            Standing(
+                number=trial.number, state=state, params=trial.params, digest=trial.architecture.digest, cost=trial.cost,
+                twin=trial.twin, scores=scores,
+            )
+        )  # fmt: skip
+    for standing in history:
+        replayed.replay(standing)
+    assert {standing.state for standing in history} >= {TrialState.PAUSED, TrialState.INFEASIBLE}
+    assert [live.propose() for _ in range(5)] == [replayed.propose() for _ in range(5)]
+    assert live.n_trials == replayed.n_trials
+
+
+def test_proposals_rebuild_a_trial_from_its_genes():
+    made = proposals(references=("mamba2",))
+    trials = [made.propose() for _ in range(4)]
+    assert [made.rebuild(trial.number).architecture for trial in trials] == [trial.architecture for trial in trials]
