@@ -1,6 +1,7 @@
 """How much faster the chunked recurrence trains than the step loop that defines it: forward and backward, one thread."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch.nn import functional as F
 
 from kernels.dispatch import force
 from kernels.recurrence import recurrence
+from tests.benchmarks.figure import Figure, Goal, Peer, figure
 
 LENGTH = 1024
 GOAL = 10.0
@@ -18,6 +20,20 @@ MEMBERS = {
     "kda": ("key", True),
 }
 """Member of the family: whether a head or each of its keys has a decay, and whether it writes by the delta rule."""
+
+
+def figures() -> Iterator[Figure]:
+    """Every member of the family at least ten times its step loop."""
+    for member in MEMBERS:
+        reference, chunked = measure(member)
+        yield figure(
+            f"recurrence_{member}",
+            chunked,
+            "CPU s",
+            Goal(of="ratio", at="least", bound=GOAL),
+            better="lower",
+            peer=Peer(name="the step loop", value=reference),
+        )
 
 
 def measure(member: str, repeats: int = 3) -> tuple[float, float]:
