@@ -63,6 +63,11 @@ class Campaign:
         return self.state in FINAL_STUDY_STATES
 
     @property
+    def paused(self) -> bool:
+        """Whether it waits for its user."""
+        return self.state is StudyState.PAUSED
+
+    @property
     def next_sequence(self) -> int:
         """The sequence of the batch that would be taken next."""
         return self._changes.sequence
@@ -280,14 +285,6 @@ class Campaign:
         ):
             nothing = self._proposals.n_trials == 0
             self._end(StudyState.FAILED if nothing else StudyState.COMPLETED, self._proposals.exhausted)
-
-    def give_up(self, reason: str) -> None:
-        """End the study as failed, whatever it was doing."""
-        for key, live in self._in_flight.items():
-            self._lose(key, "the study failed")
-            self._move(live, TrialState.CANCELLED, "the study failed")
-        self._in_flight.clear()
-        self._end(StudyState.FAILED, reason[:MAX_REASON])
 
     def _end(self, state: StudyState, reason: str | None) -> None:
         self._cancel_queued(f"the study is {state}")

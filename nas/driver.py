@@ -12,7 +12,7 @@ from functools import partial
 
 from nas.campaign import MAX_REASON, Campaign
 from nas.errors import StaleFence, StoreUnavailable
-from nas.ports import Batch, Claim, Clock, DriverStore, Event, Executor
+from nas.ports import Batch, Claim, Clock, DriverStore, Event, Executor, History
 from nas.run import Finished, Run, RunKey
 from nas.study import StudyState
 
@@ -46,7 +46,7 @@ class Held:
 
 
 class Driver:
-    """Drives up to `max_studies` studies at once, the one with the fewest runs in flight first."""
+    """Drives up to `max_studies` studies at once, paused ones not counted; the one with the fewest runs goes first."""
 
     def __init__(
         self,
@@ -118,34 +118,40 @@ class Driver:
 
     def _claim(self) -> bool:
         now = self._clock.monotonic()
-        if now < max(self._claim_at, self._retry_at) or len(self._held) >= self._max_studies:
+        # a paused study waits for its user and must not keep others out
+        n_active = sum(not held.campaign.paused for held in self._held.values())
+        if now < max(self._claim_at, self._retry_at) or n_active >= self._max_studies:
             return False
         self._claim_at = now + CLAIM_SECONDS
         try:
             claim = self._store.claim(self._driver_id, self._lease_seconds)
-            return claim is not None and self._take_up(claim)
         except StoreUnavailable as error:
             self._back_off(error)
-        return False
+            return False
+        return claim is not None and self._take_up(claim)
 
     def _take_up(self, claim: Claim) -> bool:
+        """Rebuild the study from its rows; one that cannot be read is left alone until its lease ends."""
+        self._claim_at = 0.0
         if claim.study_id in self._held:
             self._drop(self._held[claim.study_id])
-        history = self._store.history(claim)
+        try:
+            history = self._store.history(claim)
+            campaign = Campaign(claim, last_sequence=history.last_sequence, max_params=self._max_params)
+        except Exception:
+            log.exception("study %s: cannot be taken up", claim.study_id)
+            return False
         log.info("study %s: claimed, %d trials so far", claim.study_id, len(history.trials))
-        campaign = Campaign(claim, last_sequence=history.last_sequence, max_params=self._max_params)
         held = self._held[claim.study_id] = Held(claim, campaign, renew_at=self._renewal())
-        self._claim_at = 0.0
+        return self._attend(held, partial(self._replay, history))
 
-        def replay(held: Held) -> bool:
-            for standing in history.trials:
-                campaign.replay(standing)
-                self._keep(held)
-            campaign.resume(history.running)
-            held.renew_at = 0.0
-            return True
-
-        return self._attend(held, replay)
+    def _replay(self, history: History, held: Held) -> bool:
+        for standing in history.trials:
+            held.campaign.replay(standing)
+            self._keep(held)
+        held.campaign.resume(history.running)
+        held.renew_at = 0.0
+        return True
 
     def _renewal(self) -> float:
         return self._clock.monotonic() + min(RENEW_SECONDS, self._lease_seconds / 4)

@@ -92,6 +92,7 @@ def driver(
     clock: Any = time,
     max_params: int = 10**9,
     executor: Executor | None = None,
+    max_studies: int = 32,
 ) -> Driver:
     return Driver(
         store=PostgresDriverStore(store) if isinstance(store, Engine) else store,
@@ -100,6 +101,7 @@ def driver(
         driver_id="a driver",
         lease_seconds=lease_seconds,
         max_params=max_params,
+        max_studies=max_studies,
     )
 
 

@@ -341,6 +341,33 @@ def test_driver_starts_nothing_of_a_study_that_is_not_wanted(engine, wish):
 # several studies
 
 
+def test_driver_is_not_kept_busy_by_paused_studies(engine):
+    for index in range(2):
+        set_wish(engine, ME, submit(engine, study(f"paused {index}")), Wish.PAUSE)
+    study_id = submit(engine, study("wanted"))
+    driving = driver(engine, max_studies=1)
+    for _ in range(100):
+        driving.step()
+    assert study_row(engine, study_id).state == "completed"
+    assert len(driving.studies) == 2
+
+
+def test_driver_leaves_a_study_alone_that_it_cannot_read(engine):
+    bad_id, good_id = submit(engine, study("bad")), submit(engine, study("good"))
+
+    class Unreadable(FaultyStore):
+        def history(self, claim):
+            if claim.study_id == bad_id:
+                raise KeyError("a defect")
+            return super().history(claim)
+
+    driving = driver(Unreadable(PostgresDriverStore(engine)))
+    for _ in range(100):
+        driving.step()
+    assert study_row(engine, good_id).state == "completed"
+    assert study_row(engine, bad_id).state == "queued"
+
+
 def test_driver_shares_places_fairly(engine):
     ids = [submit(engine, study(f"study {index}", trials=20)) for index in range(3)]
     driving = driver(engine, n_slots=6)
