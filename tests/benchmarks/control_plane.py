@@ -31,7 +31,7 @@ from tests.nas import pretend
 from workers.inline_executor import InlineExecutor
 
 ROUNDS = 3
-TRIALS = 400
+TRIALS = 1_000
 PEER_TRIALS = 40
 SLOTS = 64
 WARM_TRIALS, MEASURED_TRIALS = 1_000, 2_000
