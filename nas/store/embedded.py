@@ -108,6 +108,9 @@ class EmbeddedPostgres:
             done = _command("pg_ctl", "stop", "-D", str(self.pgdata), "-m", "fast", "-w", "-t", str(_START_SECONDS))
         if done.returncode and self.postmaster_pid() is not None:
             raise StoreUnavailable(f"PostgreSQL in {self.pgdata} does not stop; see {self.log}")
+        socket_dir = _socket_dir(self.pgdata)
+        if socket_dir != self.pgdata:
+            shutil.rmtree(socket_dir, ignore_errors=True)
 
     def _start(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)

@@ -143,6 +143,15 @@ def end_other_connections(engine: Engine) -> None:
         )
 
 
+def everything(engine: Engine) -> list[object]:
+    """All rows of all tables, leases included."""
+    with engine.connect() as connection:
+        return [
+            connection.execute(text(f"SELECT to_jsonb(t)::text FROM {table} t ORDER BY 1")).scalars().all()
+            for table in ("nas_study", "nas_trial", "nas_run", "nas_event", "nas_architecture")
+        ]
+
+
 def write_trials(store: PostgresDriverStore, claim: Claim, trials: Iterable[Trial], sequence: int = 1) -> None:
     """One batch with the trials in their states."""
     steps = tuple(step for item in trials for step in through(item))

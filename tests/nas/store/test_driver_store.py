@@ -7,22 +7,20 @@ import pytest
 from sqlalchemy import Engine, text
 
 from nas.errors import StaleFence, StoreUnavailable
-from nas.ports import Batch, Claim, Event, History, Move
-from nas.run import RunKey, RunState
+from nas.ports import Batch, Claim, Event, Move
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.engine import open_engine
-from nas.store.reads import events_after, get_study, get_trial, pareto
+from nas.store.reads import events_after, get_study, get_trial
 from nas.store.submissions import set_wish, submit_study
 from nas.store.transitions import IllegalTransition
 from nas.study import StudyState, Wish
 from nas.trial import TrialState
 from tests.nas.store.examples import (
     ALICE,
-    architecture,
     claimed,
     end_other_connections,
+    everything,
     failed,
-    result,
     spec,
     started,
     succeeded,
@@ -31,25 +29,11 @@ from tests.nas.store.examples import (
 )
 
 
-@pytest.fixture
-def store(engine: Engine) -> PostgresDriverStore:
-    return PostgresDriverStore(engine)
-
-
 def _expire(engine: Engine, study_id: str) -> None:
     with engine.begin() as connection:
         connection.execute(
             text("UPDATE nas_study SET lease_expires = clock_timestamp() - interval '1 ms' WHERE id = :id"), {"id": study_id}
         )
-
-
-def _everything(engine: Engine) -> list[object]:
-    """All rows of all tables, leases included."""
-    with engine.connect() as connection:
-        return [
-            connection.execute(text(f"SELECT to_jsonb(t)::text FROM {table} t ORDER BY 1")).scalars().all()
-            for table in ("nas_study", "nas_trial", "nas_run", "nas_event", "nas_architecture")
-        ]
 
 
 # claims and leases
@@ -139,25 +123,25 @@ def _stale_claim(store: PostgresDriverStore) -> Claim:
 
 def test_write_with_a_stale_fence_changes_nothing(store: PostgresDriverStore) -> None:
     old = _stale_claim(store)
-    before = _everything(store.engine)
+    before = everything(store.engine)
     batch = Batch(
         sequence=2, trials=(trial(1),), moves=(Move(number=0, state=TrialState.RUNNING),), events=(Event(kind="x", data={}),)
     )
     with pytest.raises(StaleFence):
         store.write(old, batch)
-    assert _everything(store.engine) == before
+    assert everything(store.engine) == before
 
 
 def test_stale_claim_can_do_nothing_else_either(store: PostgresDriverStore) -> None:
     old = _stale_claim(store)
-    before = _everything(store.engine)
+    before = everything(store.engine)
     with pytest.raises(StaleFence):
         store.renew(old, 60)
     with pytest.raises(StaleFence):
         store.release(old)
     with pytest.raises(StaleFence):
         store.history(old)
-    assert _everything(store.engine) == before
+    assert everything(store.engine) == before
 
 
 def test_write_waits_for_a_claim_in_flight_and_then_sees_its_fence(store: PostgresDriverStore) -> None:
@@ -188,9 +172,9 @@ def test_write_applies_a_batch_once_however_often_it_is_written(store: PostgresD
     claim = claimed(store)
     batch = Batch(sequence=1, trials=(trial(0),), runs=(), events=(Event(kind="trial.proposed", data={"number": 0}),))
     store.write(claim, batch)
-    before = _everything(store.engine)
+    before = everything(store.engine)
     store.write(claim, batch)
-    assert _everything(store.engine) == before
+    assert everything(store.engine) == before
 
 
 def test_write_refuses_a_batch_that_skips_a_sequence(store: PostgresDriverStore) -> None:
@@ -214,10 +198,10 @@ def test_write_keeps_sequence_and_events_over_a_new_claim(store: PostgresDriverS
 
 def test_write_is_whole_or_nothing(store: PostgresDriverStore) -> None:
     claim = claimed(store)
-    before = _everything(store.engine)
+    before = everything(store.engine)
     with pytest.raises(IllegalTransition):
         store.write(claim, Batch(sequence=1, trials=(trial(0),), runs=(succeeded(claim.study_id, 0, 0.5),)))
-    assert _everything(store.engine) == before
+    assert everything(store.engine) == before
 
 
 def test_write_stores_text_that_the_database_would_refuse(store: PostgresDriverStore) -> None:
@@ -256,127 +240,6 @@ def test_write_goes_on_after_its_connection_was_ended(store: PostgresDriverStore
     assert len(store.history(claim).trials) == 1
 
 
-# trials
-
-
-def test_write_counts_trials_and_evaluations(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    write_trials(
-        store,
-        claim,
-        [
-            trial(0, TrialState.COMPLETED, score=0.5),
-            trial(1, TrialState.PAUSED, score=0.4),
-            trial(2, TrialState.FAILED),
-            trial(3, TrialState.COMPLETED, score=0.9, reference="transformer"),
-            trial(4, TrialState.INFEASIBLE),
-            trial(5, TrialState.DUPLICATE),
-            trial(6),
-        ],
-    )
-    row = get_study(store.engine, ALICE, claim.study_id).row
-    assert row.counts == {
-        TrialState.COMPLETED: 2, TrialState.PAUSED: 1, TrialState.FAILED: 1,
-        TrialState.INFEASIBLE: 1, TrialState.DUPLICATE: 1, TrialState.QUEUED: 1,
-    }  # fmt: skip
-    assert row.evaluated == 3
-    store.write(
-        claim, Batch(sequence=2, moves=(Move(number=1, state=TrialState.PRUNED), Move(number=6, state=TrialState.CANCELLED)))
-    )
-    row = get_study(store.engine, ALICE, claim.study_id).row
-    assert row.counts == {
-        TrialState.COMPLETED: 2, TrialState.PRUNED: 1, TrialState.FAILED: 1,
-        TrialState.INFEASIBLE: 1, TrialState.DUPLICATE: 1, TrialState.CANCELLED: 1,
-    }  # fmt: skip
-    assert row.evaluated == 3
-
-
-def test_write_moves_come_after_rows_and_pass_through_every_state(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    write_trials(store, claim, [trial(0, TrialState.RUNNING)])
-    promote = (Move(number=0, state=TrialState.QUEUED, reason="promoted"), Move(number=0, state=TrialState.RUNNING))
-    store.write(claim, Batch(sequence=2, trials=(trial(0, TrialState.PAUSED, score=0.5),), moves=promote))
-    row = get_trial(store.engine, ALICE, claim.study_id, 0).row
-    assert (row.state, row.score, row.rung, row.reason) == (TrialState.RUNNING, 0.5, 0, None)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (TrialState.COMPLETED, TrialState.RUNNING),
-        (TrialState.COMPLETED, TrialState.COMPLETED),
-        (TrialState.QUEUED, TrialState.COMPLETED),
-        (TrialState.PAUSED, TrialState.RUNNING),
-        (TrialState.INFEASIBLE, TrialState.QUEUED),
-    ],
-)
-def test_write_refuses_what_the_trial_table_does_not_allow(
-    store: PostgresDriverStore, old: TrialState, new: TrialState
-) -> None:
-    claim = claimed(store)
-    score = 0.5 if old in (TrialState.COMPLETED, TrialState.PAUSED) else None
-    write_trials(store, claim, [trial(0, old, score=score)])
-    before = _everything(store.engine)
-    with pytest.raises(IllegalTransition, match="trial 0"):
-        store.write(claim, Batch(sequence=2, moves=(Move(number=0, state=new),)))
-    with pytest.raises(IllegalTransition, match="trial 0"):
-        store.write(claim, Batch(sequence=2, trials=(trial(0, new, score=0.5),)))
-    assert _everything(store.engine) == before
-
-
-def test_write_refuses_a_move_of_a_trial_that_is_not_there(store: PostgresDriverStore) -> None:
-    with pytest.raises(IllegalTransition, match="cannot begin as running"):
-        store.write(claimed(store), Batch(sequence=1, moves=(Move(number=7, state=TrialState.RUNNING),)))
-
-
-def test_write_sets_the_pareto_flag_and_nothing_else(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    write_trials(store, claim, [trial(n, TrialState.COMPLETED, score=n / 10) for n in range(4)])
-    store.write(claim, Batch(sequence=2, pareto=((1, True), (3, True))))
-    assert [row.number for row in pareto(store.engine, ALICE, claim.study_id)] == [3, 1]
-    store.write(claim, Batch(sequence=3, pareto=((3, False),)))
-    assert [row.number for row in pareto(store.engine, ALICE, claim.study_id)] == [1]
-    assert pareto(store.engine, ALICE, claim.study_id)[0].state is TrialState.COMPLETED
-
-
-def test_write_keeps_one_document_for_equal_architectures(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    write_trials(store, claim, [trial(n, d_model=32 if n % 2 else 64) for n in range(6)])
-    with store.engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM nas_architecture")).scalar_one() == 2
-    assert get_trial(store.engine, ALICE, claim.study_id, 1).architecture == architecture(32)
-
-
-# runs
-
-
-def test_write_refuses_a_second_success_of_a_rung(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    write_trials(store, claim, [trial(0, TrialState.RUNNING)])
-    of = claim.study_id
-    store.write(claim, Batch(sequence=2, runs=(started(of, 0), started(of, 0, attempt=2), succeeded(of, 0, 0.5))))
-    before = _everything(store.engine)
-    with pytest.raises(IllegalTransition, match="has a result at rung 0 already"):
-        store.write(claim, Batch(sequence=3, runs=(succeeded(of, 0, 0.6, attempt=2),)))
-    with pytest.raises(IllegalTransition, match="final"):
-        store.write(claim, Batch(sequence=3, runs=(succeeded(of, 0, 0.6),)))
-    assert _everything(store.engine) == before
-
-
-def test_write_refuses_a_run_that_never_started(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    write_trials(store, claim, [trial(0, TrialState.RUNNING)])
-    with pytest.raises(IllegalTransition, match="cannot begin as succeeded"):
-        store.write(claim, Batch(sequence=2, runs=(succeeded(claim.study_id, 0, 0.5),)))
-
-
-def test_write_refuses_a_run_of_another_study(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    write_trials(store, claim, [trial(0, TrialState.RUNNING)])
-    with pytest.raises(IllegalTransition, match="belongs to study"):
-        store.write(claim, Batch(sequence=2, runs=(started("another", 0),)))
-
-
 # studies
 
 
@@ -401,63 +264,3 @@ def test_write_replaces_the_wish_only_where_the_user_wants_it_to_run(
     set_wish(store.engine, ALICE, claim.study_id, user)
     store.write(claim, Batch(sequence=1, wish=Wish.PAUSE))
     assert store.renew(claim, 60) is after
-
-
-# history
-
-
-def test_history_is_what_a_driver_needs_to_go_on(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    of = claim.study_id
-    write_trials(
-        store, claim, [trial(0, TrialState.RUNNING), trial(1, TrialState.RUNNING, d_model=32), trial(2, reference="x")]
-    )
-    store.write(
-        claim,
-        Batch(
-            sequence=2,
-            trials=tuple(trial(0, state, score=0.4) for state in (TrialState.PAUSED, TrialState.QUEUED, TrialState.RUNNING)),
-            runs=(
-                started(of, 0), failed(of, 0), started(of, 0, attempt=2), succeeded(of, 0, 0.4, attempt=2),
-                started(of, 0, rung=1), failed(of, 0, rung=1), started(of, 0, rung=1, attempt=2),
-                started(of, 1),
-            ),
-        ),
-    )  # fmt: skip
-    history = store.history(claim)
-    assert history.last_sequence == 2
-    assert history.running == (RunKey(of, 0, 1, 2), RunKey(of, 1, 0, 1))
-    zero, one, two = history.trials
-    assert (zero.state, zero.scores, zero.folder) == (TrialState.RUNNING, (0.4,), "trial-0/rung-0/attempt-2")
-    assert (zero.attempts, zero.failures) == (2, 1)
-    assert (one.scores, one.folder, one.attempts, one.failures) == ((), None, 1, 0)
-    assert (two.reference, two.attempts) == ("x", 0)
-    assert one.digest == architecture(32).digest
-    assert one.params == trial(1, d_model=32).params
-    assert one.cost == trial(1).cost
-
-
-def test_history_scores_are_in_order_of_rung(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    of = claim.study_id
-    write_trials(store, claim, [trial(0, TrialState.RUNNING)])
-    runs = [record for rung in (0, 1, 2) for record in (started(of, 0, rung), succeeded(of, 0, rung / 10, rung))]
-    store.write(claim, Batch(sequence=2, runs=tuple(runs)))
-    (zero,) = store.history(claim).trials
-    assert (zero.scores, zero.folder) == ((0.0, 0.1, 0.2), "trial-0/rung-2/attempt-1")
-
-
-def test_history_of_a_new_study_is_empty(store: PostgresDriverStore) -> None:
-    assert store.history(claimed(store)) == History()
-
-
-def test_run_results_come_back_whole(store: PostgresDriverStore) -> None:
-    claim = claimed(store)
-    of = claim.study_id
-    write_trials(store, claim, [trial(0, TrialState.COMPLETED, score=0.5)])
-    store.write(claim, Batch(sequence=2, runs=(started(of, 0), succeeded(of, 0, 0.5))))
-    shown = get_trial(store.engine, ALICE, of, 0)
-    assert shown.result == result(0.5, folder="trial-0/rung-0/attempt-1")
-    assert shown.runs[0].state is RunState.SUCCEEDED
-    assert shown.runs[0].ended_at is not None
-    assert shown.row.n_replicas == 2

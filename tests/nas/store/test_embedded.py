@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from nas.errors import StoreUnavailable
 from nas.store.embedded import EmbeddedPostgres
@@ -116,6 +117,8 @@ def test_embedded_server_lives_in_any_folder(server_folder: Path, folder: str) -
         assert _reachable(server.ensure_running())
     finally:
         server.stop()
+    left = Path(str(make_url(server.url).query["host"]))
+    assert left == server.pgdata or not left.exists()
 
 
 def _reachable(url: str) -> bool:

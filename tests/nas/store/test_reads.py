@@ -51,11 +51,6 @@ Fetch = Callable[[str | None], Page[Any]]
 
 
 @pytest.fixture
-def store(engine: Engine) -> PostgresDriverStore:
-    return PostgresDriverStore(engine)
-
-
-@pytest.fixture
 def filled(store: PostgresDriverStore) -> Claim:
     """A study with ties in every column, rungs, references, and trials without a score."""
     claim = claimed(store)
