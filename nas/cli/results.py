@@ -16,7 +16,7 @@ COLUMNS = {
     "rank": "right",
     "trial": "right",
     "score": "right",
-    "": "left",
+    "95 % interval": "left",
     "rung": "right",
     "params": "right",
     "FLOPs/token": "right",
@@ -42,7 +42,7 @@ def top(
 ) -> None:
     """Print the leaderboard.
 
-    A score stands with its 95 % interval. `*` marks the Pareto front, `ref` an architecture from the literature.
+    An interval covers fresh seeds where it names them, else only the draw of the test set. `*` marks the Pareto front, `ref` an architecture from the literature.
     """
     with Client(url, data_dir=data_dir) as nas:
         found = nas.leaderboard(
@@ -103,11 +103,11 @@ def _cells(row: LeaderboardRow) -> tuple[object, ...]:
 
 
 def interval_text(trial: TrialRow) -> str:
-    """Half the width of the 95 % interval, with the number of seeds where it covers them."""
+    """The 95 % interval, with the number of seeds where it covers them. It is not symmetric where the scale ends."""
     if trial.score_low is None or trial.score_high is None:
         return ""
-    half = (trial.score_high - trial.score_low) / 2
-    return f"±{half:.4f}" + (f" ({trial.n_replicas} seeds)" if trial.interval == "replicas" else "")
+    seeds = f", {trial.n_replicas} seeds" if trial.interval == "replicas" else ""
+    return f"{trial.score_low:.3f} to {trial.score_high:.3f}{seeds}"
 
 
 def _print_trial(found: TrialView) -> None:
@@ -118,7 +118,8 @@ def _print_trial(found: TrialView) -> None:
             "architecture": row.summary,
             "digest": row.architecture_digest,
             "state": row.state + (f": {row.reason}" if row.reason else ""),
-            "score": f"{score_text(row.score)} {interval_text(row)}",
+            "score": score_text(row.score),
+            "95 % interval": interval_text(row) or "-",
             "on the front": "yes" if row.pareto else "no",
             "parameters": f"{row.cost.params:,} ({row.cost.active_params:,} per token)",
             "FLOPs per token": f"{row.cost.flops_per_token:,}",
