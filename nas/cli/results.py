@@ -42,7 +42,8 @@ def top(
 ) -> None:
     """Print the leaderboard.
 
-    An interval covers fresh seeds where it names them, else only the draw of the test set. `*` marks the Pareto front, `ref` an architecture from the literature.
+    An interval covers fresh seeds where it names them, else only the draw of the test set. `*` marks the Pareto front,
+    `ref` an architecture from the literature.
     """
     with Client(url, data_dir=data_dir) as nas:
         found = nas.leaderboard(

@@ -31,10 +31,9 @@ def test_help_loads_nothing_heavy() -> None:
     assert "nas" in loaded
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_no_command_loads_torch(command: Any) -> None:
-    code = f"from importlib import import_module\nimport_module({command.target.partition(':')[0]!r})"
-    assert not modules_after(code) & {"torch", "ray", "fastapi"}
+def test_no_command_loads_torch() -> None:
+    modules = {command.target.partition(":")[0] for command in COMMANDS}
+    assert not modules_after(f"import {', '.join(sorted(modules))}") & {"torch", "ray", "fastapi"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
