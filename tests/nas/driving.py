@@ -67,6 +67,21 @@ class FaultyStore:
         self.after("write")
 
 
+@dataclass
+class Hurried:
+    """A clock on which every look takes a while, and a sleep no real time."""
+
+    now: float = 0.0
+    tick: float = 0.01
+
+    def monotonic(self) -> float:
+        self.now += self.tick
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 def nth(n: int, name: str, error: BaseException) -> Callable[[str], None]:
     """A fault at the nth call of that name."""
     calls = Counter[str]()
