@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
-from nas.pricing import Quote, quote
 
 from api.answer import json_answer
 from api.body import JsonBody
@@ -12,6 +11,7 @@ from api.openapi import body
 from api.routers.parameters import Cursor, Limit, StudyId
 from api.security import Reader, Writer
 from api.services import EngineDep, SettingsDep
+from nas.pricing import Quote, quote
 from nas.store.reads import get_study, list_studies
 from nas.store.submissions import set_wish, submit_study
 from nas.store.views import Page, StudyRow, StudyView

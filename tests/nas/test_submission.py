@@ -10,7 +10,7 @@ from nas.study import StudySpec
 from nas.submission import read_spec, request_schema
 from search_spaces.presets import PRESETS
 
-PRESET = {"name": "x", "space": {"preset": "recall_demo"}}
+PRESET: dict[str, object] = {"name": "x", "space": {"preset": "recall_demo"}}
 
 
 @pytest.mark.parametrize("name", PRESETS)
