@@ -129,8 +129,8 @@ def test_driver_writes_a_batch_again_when_the_store_was_away(engine, moment):
     assert not [run for run in runs(engine, study_id) if run.state == "lost"]
 
 
-def test_driver_survives_a_restart_of_postgresql(tmp_path):
-    server = EmbeddedPostgres(tmp_path)
+def test_driver_survives_a_restart_of_postgresql(server_folder):
+    server = EmbeddedPostgres(server_folder)
     engine = open_engine(server.ensure_running())
     migrate(engine)
     spec = study(trials=10, eta=None)
