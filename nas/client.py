@@ -4,9 +4,9 @@ from nas.client import Client
 
 with Client() as nas:
     study = nas.submit(spec)
-    for event in nas.watch(study.row.id):
+    for event in nas.watch(study.id):
         print(event.kind, event.data)
-    best = next(nas.leaderboard(study.row.id))
+    best = next(nas.leaderboard(study.id))
 """
 
 import hashlib
@@ -71,11 +71,14 @@ class Client:
         """Validate and price a study without creating it."""
         return _read(Quote, self._transport.post("/v1/studies:check", _body(spec), repeatable=True))
 
-    def submit(self, spec: Spec, idempotency_key: str | None = None) -> StudyView:
-        """Create a study. The same document gives the same study, however often it is sent, unless another key is given."""
+    def submit(self, spec: Spec, idempotency_key: str | None = None) -> StudyRow:
+        """Create a study.
+
+        The same document gives the same study, however often it is sent, unless another key is given.
+        """
         body = _body(spec)
         key = idempotency_key or hashlib.sha256(body.encode()).hexdigest()
-        return _read(StudyView, self._transport.post("/v1/studies", body, idempotency_key=key))
+        return _read(StudyView, self._transport.post("/v1/studies", body, idempotency_key=key)).row
 
     def studies(self, *, states: tuple[StudyState, ...] = (), name: str | None = None) -> Iterator[StudyRow]:
         """Studies, newest first, fetched page by page."""

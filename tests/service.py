@@ -140,6 +140,6 @@ def wait_for(condition: Callable[[], bool], failure: str, seconds: float = 60.0)
 def finished(service: Service) -> StudyRow:
     """A completed tiny study, made by whichever test asks first."""
     with service.client() as client:
-        study = client.submit(tiny_study("finished")).row
+        study = client.submit(tiny_study("finished"))
         list(client.watch(study.id))
         return client.study(study.id).row

@@ -61,7 +61,7 @@ def is_ready(service: Service) -> bool:
 @pytest.mark.timeout(300)
 def test_study_survives_the_death_of_every_part(tmp_path: Path) -> None:
     with running(tmp_path, "--workers", "2", NAS_LEASE_SECONDS="2") as service, service.client() as nas:
-        study_id = nas.submit(study_for_chaos()).row.id
+        study_id = nas.submit(study_for_chaos()).id
         watcher = Watcher(service, study_id)
         watcher.start()
 

@@ -15,13 +15,13 @@ from tests.service import Service, tiny_study
 def test_study_goes_from_submission_to_a_verified_winner(service: Service, tmp_path: Path) -> None:
     with service.client() as nas:
         study = nas.submit(tiny_study("end to end"))
-        events = list(nas.watch(study.row.id))
-        ended = nas.study(study.row.id)
-        trials = list(nas.trials(study.row.id))
-        leaderboard = list(nas.leaderboard(study.row.id))
-        front = nas.pareto(study.row.id)
-        winner = next(nas.leaderboard(study.row.id, reference=False)).trial
-        nas.export(study.row.id, winner.number, tmp_path / "winner")
+        events = list(nas.watch(study.id))
+        ended = nas.study(study.id)
+        trials = list(nas.trials(study.id))
+        leaderboard = list(nas.leaderboard(study.id))
+        front = nas.pareto(study.id)
+        winner = next(nas.leaderboard(study.id, reference=False)).trial
+        nas.export(study.id, winner.number, tmp_path / "winner")
 
     assert ended.row.state is StudyState.COMPLETED
     assert ended.row.progress == 1.0
@@ -48,9 +48,9 @@ def test_exported_run_repeats_the_recorded_score(service: Service, tmp_path: Pat
     """A trial that was promoted: what resumed from a checkpoint equals what `run.json` trains from nothing."""
     with service.client() as nas:
         study = nas.submit(tiny_study("repeat"))
-        list(nas.watch(study.row.id))
-        winner = next(nas.leaderboard(study.row.id, reference=False)).trial
-        nas.export(study.row.id, winner.number, tmp_path / "winner")
+        list(nas.watch(study.id))
+        winner = next(nas.leaderboard(study.id, reference=False)).trial
+        nas.export(study.id, winner.number, tmp_path / "winner")
     subprocess.run(
         [sys.executable, "-m", "workers.evaluate", "winner/run.json", "--out", "again.json"],
         cwd=tmp_path,

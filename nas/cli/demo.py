@@ -94,7 +94,7 @@ def _study(nas: Client, document: dict[str, Any], *, again: bool) -> StudyRow:
         if again and next(nas.studies(name=name), None) is not None:
             continue
         with suppress(StateConflict):
-            row = nas.submit({**document, "name": name}).row
+            row = nas.submit({**document, "name": name})
             if row.state not in (StudyState.FAILED, StudyState.STOPPED):
                 return row
     raise AssertionError("count never ends")

@@ -61,9 +61,9 @@ def submit(
     if as_json:
         print_json(to_data(study))
         return
-    sys.stdout.write(f"{study.row.id}\n")
-    say(f'the study "{study.row.name}" is {study.row.state}: {where}/studies/{study.row.id}')
-    say(f"follow it with: nas watch {study.row.id}")
+    sys.stdout.write(f"{study.id}\n")
+    say(f'the study "{study.name}" is {study.state}: {where}/studies/{study.id}')
+    say(f"follow it with: nas watch {study.id}")
 
 
 def list_studies(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -85,9 +86,23 @@ def test_watch_replays_and_ends_with_the_outcome(service: Service, done: StudyRo
     assert service.nas("watch", done.id).stdout == ""
 
 
+def test_watch_draws_a_bar_where_there_is_a_terminal(service: Service, done: StudyRow) -> None:
+    terminal, theirs = pty.openpty()
+    command = [sys.executable, "-m", "nas.cli", "watch", done.id, "--since", "0", "--data-dir", str(service.data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as watching:
+        os.close(theirs)
+        data, _ = watching.communicate(timeout=60)
+    shown = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    assert data == b""
+    assert "finished: 4/4 trials" in shown
+    assert "100%" in shown
+    assert "score" in shown
+
+
 def test_ctrl_c_detaches_from_watch_and_the_study_goes_on(service: Service) -> None:
     with service.client() as nas:
-        study = nas.submit(tiny_study("watched", budget={"trials": 1000})).row
+        study = nas.submit(tiny_study("watched", budget={"trials": 1000}))
         command = [sys.executable, "-m", "nas.cli", "watch", study.id, "--since", "0"]
         environ = {**os.environ, "NAS_DATA_DIR": str(service.data_dir)}
         with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:

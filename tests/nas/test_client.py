@@ -43,7 +43,7 @@ def test_check_names_the_field_that_is_wrong(nas: Client) -> None:
 
 
 def test_submitting_the_same_document_again_is_the_same_study(nas: Client, done: StudyRow) -> None:
-    assert nas.submit(tiny_study(done.name)).row.id == done.id
+    assert nas.submit(tiny_study(done.name)).id == done.id
     spec = read_spec(tiny_study(done.name), None)
     assert isinstance(spec, StudySpec)
     assert nas.study(done.id).spec == spec
@@ -97,7 +97,7 @@ def test_watch_goes_on_after_the_event_that_was_seen_last(nas: Client, done: Stu
 
 
 def test_pause_resume_and_stop_are_wishes_that_the_driver_grants(nas: Client) -> None:
-    study = nas.submit(tiny_study("wishes", **LONG)).row.id
+    study = nas.submit(tiny_study("wishes", **LONG)).id
     states = (event.data["state"] for event in nas.watch(study) if event.kind == "study.state")
     assert next(states) == StudyState.RUNNING
     assert nas.pause(study).wish is Wish.PAUSE
