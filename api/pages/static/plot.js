@@ -1,4 +1,4 @@
-// draws quality versus cost from the public API: scores with intervals, the front on the two axes shown, references as stars
+// draws quality versus cost from the public API: scores with intervals, the front on the axes shown, references as stars
 "use strict";
 
 const ROWS = 500;
@@ -35,13 +35,17 @@ function markers(name, trials, cost, marker) {
   };
 }
 
+// a score at a smaller budget neither beats nor stands beside one at a larger: only the highest rung makes the front
 function traces(trials, cost) {
-  const edge = front(trials, cost);
-  const own = trials.filter((trial) => !trial.reference);
+  const highest = Math.max(...trials.map((trial) => trial.rung));
+  const edge = front(trials.filter((trial) => trial.rung === highest), cost);
+  const own = trials.filter((trial) => !trial.reference && trial.rung === highest);
+  const early = trials.filter((trial) => !trial.reference && trial.rung < highest);
   const zoo = trials.filter((trial) => trial.reference);
   return [
     { type: "scatter", mode: "lines", name: "Front", x: edge.map((t) => t.cost[cost]), y: edge.map((t) => t.score),
       line: { shape: "hv", width: 1.5, dash: "dot", color: colour("muted") }, hoverinfo: "skip" },
+    markers("Searched, lower rung", early, cost, { color: colour("muted"), size: 7, symbol: "circle-open" }),
     markers("Searched", own, cost, { color: colour("accent"), size: 8, opacity: 0.85 }),
     markers("References", zoo, cost, { color: colour("mark"), size: 13, symbol: "star" }),
   ].filter((trace) => trace.x.length);
