@@ -5,12 +5,12 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from search_spaces.space import Space
 
 from nas.metrics import ExactMetric, MetricName
 from nas.protocol import Protocol
 from search_spaces.document import Document
 from search_spaces.primitives import CostContext
+from search_spaces.space import Space
 from search_spaces.zoo import ZOO
 
 
