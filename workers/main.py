@@ -90,7 +90,7 @@ def _missing(engine: Engine) -> str:
         return str(error)
     if found == wanted:
         return ""
-    return f"the database has schema {', '.join(found) or 'none'}, not {', '.join(wanted)}; the API migrates it when it starts"
+    return f"the database has schema {', '.join(found) or 'none'}, not {', '.join(wanted)}; upgrade it with: nas migrate"
 
 
 if __name__ == "__main__":
