@@ -4,7 +4,7 @@ Submitting, checking and the command line all come through `read_spec`, so they 
 """
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nas.errors import FieldProblem, Invalid
@@ -72,8 +72,16 @@ def _corpus_reason(corpus: str, data_root: Path | None) -> str | None:
     built_in = f"built in: {', '.join(sorted(BUILT_IN_CORPORA))}"
     if data_root is None:
         return f"this service has no data root, so only corpora it brings can be used ({built_in})"
-    root = data_root.resolve()
-    path = (root / corpus).resolve()
-    if Path(corpus).is_absolute() or not path.is_relative_to(root) or not path.exists():
-        return f"no such file or folder below the data root; give a path relative to it ({built_in})"
+    if not _is_below(data_root.resolve(), PurePosixPath(corpus)):
+        return f"no such file or folder below the data root; give a path relative to it, without '..' ({built_in})"
     return None
+
+
+def _is_below(root: Path, corpus: PurePosixPath) -> bool:
+    """What workers will take. A name that the file system refuses is not there either."""
+    if corpus.is_absolute() or ".." in corpus.parts:
+        return False
+    try:
+        return (root / corpus).resolve().is_relative_to(root) and (root / corpus).exists()
+    except OSError:
+        return False

@@ -49,7 +49,7 @@ def test_corpora_lie_below_the_data_root(tmp_path: Path):
     (tmp_path / "outside.txt").write_text("b")
     (root / "link").symlink_to(tmp_path / "outside.txt")
     (root / "inside").symlink_to(root / "folder")
-    for path in ("folder", "folder/a.txt", "folder/../folder/a.txt", "inside/a.txt", "python-stdlib"):
+    for path in ("folder", "folder/a.txt", "inside/a.txt", "python-stdlib"):
         assert read_spec(corpus(path), root)
     for path in (
         "../outside.txt",
@@ -57,6 +57,9 @@ def test_corpora_lie_below_the_data_root(tmp_path: Path):
         "/etc/passwd",
         str(root / "folder"),
         "folder/../../outside.txt",
+        # workers refuse it, so it must not be accepted here
+        "folder/../folder/a.txt",
+        "a" * 300,
         "absent",
         "~",
         "file:///etc",
