@@ -17,13 +17,13 @@ CHUNK_BYTES = 1 << 20
 
 
 def unpack(archive: IO[bytes], folder: Path, *, replace: bool = False) -> tuple[Path, ...]:
-    """Write a zip's members below `folder`, which must be new or empty unless `replace`. Returns the files written.
+    """Write a zip's members below `folder`, which must be new or empty, or with `replace` a bundle. Returns the files written.
 
     The folder appears whole or not at all. Raises `Conflict` for a folder in use, `Invalid` for a member that is absolute,
     leads outside, is a link, or comes twice, for sizes beyond the limits, and for files that the manifest does not confirm.
     """
-    if folder.exists() and not replace and (not folder.is_dir() or any(folder.iterdir())):
-        raise Conflict(f"{folder} exists; name another folder, or add --force to replace it")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        _check_replaceable(folder, replace)
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -42,6 +42,14 @@ def verify_manifest(folder: Path) -> None:
     """Compare every file with the manifest. Raises `Invalid` naming what is missing, changed or extra."""
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     _confirm(folder, present)
+
+
+def _check_replaceable(folder: Path, replace: bool) -> None:
+    """Only a bundle gives way to a bundle: a mistyped folder must not cost what is in it."""
+    if not replace:
+        raise Conflict(f"{folder} exists; name another folder, or add --force to replace it")
+    if not (folder / "manifest.json").is_file():
+        raise Conflict(f"{folder} is not a bundle and is not replaced; name another folder")
 
 
 def _opened(archive: IO[bytes]) -> zipfile.ZipFile:
@@ -113,6 +121,4 @@ def _replace(folder: Path, staging: Path) -> None:
     staging.chmod(0o755)
     if folder.is_dir():
         shutil.rmtree(folder)
-    elif folder.exists():
-        folder.unlink()
     staging.rename(folder)

@@ -99,7 +99,10 @@ def test_unpack_never_overwrites_unless_told(tmp_path: Path) -> None:
     (folder / "mine").write_text("keep")
     with pytest.raises(Conflict, match="--force"):
         unpack(packed(("a", b"x")), folder)
+    with pytest.raises(Conflict, match="not a bundle"):
+        unpack(packed(("a", b"x")), folder, replace=True)
     assert (folder / "mine").read_text() == "keep"
+    (folder / "mine").rename(folder / "manifest.json")
     unpack(packed(("a", b"x")), folder, replace=True)
     assert {path.name for path in folder.iterdir()} == {"a", "manifest.json"}
 
