@@ -6,10 +6,12 @@ data is not at hand is reported as not checked, never as confirmed.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 import torch
@@ -30,6 +32,9 @@ LOGIT_TOLERANCE = 1e-5
 
 VALUE_TOLERANCE = 1e-4
 """Relative, for another processor or version; the same ones give the very number."""
+
+ARITHMETIC_TOLERANCE = 1e-9
+"""Of a recorded mean against what it is the mean of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ def verify(bundle: Path, data_root: Path | None) -> Iterator[Check]:
         return
     architecture, run, result = documents
     yield _model_check(architecture, run, result)
+    yield _score_check(run, result)
     for key, task in zip(run.protocol.task_keys(), run.protocol.tasks, strict=True):
         yield from _task_checks(bundle, data_root, run, key, task, result)
 
@@ -72,6 +78,20 @@ def _model_check(architecture: Architecture, run: Run, result: Result) -> Check:
     if n_params != result.measurement.n_params:
         return Check("model", "failed", f"it has {n_params:,} parameters; result.json says {result.measurement.n_params:,}")
     return Check("model", "ok", f"rebuilt from architecture.json with {n_params:,} parameters, as recorded")
+
+
+def _score_check(run: Run, result: Result) -> Check:
+    """The scores must be the means of the recorded values, which the other checks hold to the model."""
+    values = {one.task: one.values for one in result.tasks}
+    keyed = zip(run.protocol.task_keys(), run.protocol.tasks, strict=True)
+    scores = [fmean(map(task.score, values[key])) for key, task in keyed if values.get(key)]
+    score = fmean(scores) if scores else math.nan
+    recorded = [one.score for one in result.tasks]
+    agrees = len(scores) == len(recorded) and math.dist((*recorded, result.score), (*scores, score)) <= ARITHMETIC_TOLERANCE
+    inside = result.score_low <= result.score <= result.score_high
+    if not (agrees and inside):
+        return Check("score", "failed", f"result.json says {result.score:.6g}; its values say {score:.6g}")
+    return Check("score", "ok", f"{result.score:.6g} is the mean of the recorded values")
 
 
 def _task_checks(bundle: Path, data_root: Path | None, run: Run, key: str, task: AnyTask, result: Result) -> Iterator[Check]:

@@ -61,6 +61,7 @@ def test_verify_confirms_a_true_bundle(bundle, data_root):
     assert [check.name for check in checks] == [
         "files",
         "model",
+        "score",
         "mqar logits",
         "mqar accuracy",
         "bytes_lm logits",
@@ -110,6 +111,12 @@ def test_value_that_the_model_does_not_have_fails(bundle, data_root, task, name)
     assert statuses(bundle, data_root)[name] == "failed"
 
 
+@pytest.mark.parametrize("forge", [{"score": 1.0, "score_high": 1.0}, {"score_low": 1.0}, {"tasks": []}])
+def test_score_that_the_values_do_not_give_fails(bundle, data_root, forge):
+    change(bundle, "result.json", lambda result: result | forge)
+    assert statuses(bundle, data_root)["score"] == "failed"
+
+
 def test_missing_task_fails(bundle, data_root):
     change(bundle, "result.json", lambda result: result | {"tasks": result["tasks"][:1]})
     assert statuses(bundle, data_root)["bytes_lm"] == "failed"
@@ -133,7 +140,7 @@ def test_value_without_its_corpus_is_not_checked(bundle, tmp_path, text):
 
 def test_command_prints_lines_and_ends_with_the_verdict(bundle, data_root, capsys):
     assert main([str(bundle), "--data-root", str(data_root)]) == 0
-    assert capsys.readouterr().out.count("ok ") == 6
+    assert capsys.readouterr().out.count("ok ") == 7
     assert main([str(bundle), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["checks"][-1]["status"] == "not checked"
     change(bundle, "weights/mqar.safetensors", lambda tensors: tensors | {"norm.weight": tensors["norm.weight"] * 2})
