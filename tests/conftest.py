@@ -73,9 +73,9 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service() -> Iterator[Service]:
     """The whole service, shared by the tests that only use it. Ones that break it start their own."""
-    with running(tmp_path_factory.mktemp("service"), "--workers", "2") as found:
+    with TemporaryDirectory(prefix="nas-test-") as folder, running(Path(folder), "--workers", "2") as found:
         yield found
 
 

@@ -120,3 +120,18 @@ def test_image_has_a_python_that_is_supported_and_is_not_root() -> None:
     assert version is not None
     assert (int(version[1]), int(version[2])) >= (3, 11)
     assert "USER nas" in dockerfile
+
+
+def test_image_is_made_without_what_git_ignores() -> None:
+    """A virtual environment would double the image, a data directory would put its keys into it."""
+    left_out = (COMPOSE.parent / ".dockerignore").read_text().split()
+    assert {".git", ".venv", ".nas"} <= {name.rstrip("/") for name in left_out}
+
+
+def test_driver_counts_its_slots_once_the_gpus_are_there() -> None:
+    assert "gpu-worker" in SERVICES["driver"]["depends_on"]
+
+
+def test_proxy_can_let_others_in() -> None:
+    assert "NAS_ALLOWED_HOSTS" in SERVICES["api"]["environment"]
+    assert SERVICES["api"]["environment"]["FORWARDED_ALLOW_IPS"]

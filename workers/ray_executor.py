@@ -44,6 +44,8 @@ RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+    # Ray's agents tell the head why they end: when it has died too, they shall not wait a minute for its answer
+    "RAY_gcs_server_request_timeout_seconds": "10",
 }
 """Of a local Ray: no reports to its makers, no warning about GPUs we do not ask for, ends soon after its control process."""
 

@@ -64,6 +64,17 @@ def test_unknown_study_is_not_there(nas: Client, name: str) -> None:
         nas.study(name)
 
 
+def test_name_that_several_owners_have_is_not_enough(nas: Client, service: Service) -> None:
+    token = nas.create_key("somebody else", ("read", "write")).token
+    with Client(service.url, token) as other:
+        studies = [each.submit(tiny_study("shared name", budget={"trials": 1})) for each in (nas, other)]
+        assert other.study("shared name").row.id == studies[1].id
+    with pytest.raises(StateConflict, match="give its id"):
+        nas.stop("shared name")
+    for study in studies:
+        assert nas.stop(study.id).wish is Wish.STOP
+
+
 def test_lists_are_followed_page_by_page(nas: Client, done: StudyRow, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(nas.leaderboard(done.id)), list(nas.trials(done.id))
     monkeypatch.setattr(client_module, "PAGE", 2)

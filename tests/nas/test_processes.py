@@ -81,6 +81,20 @@ def test_large_log_is_rolled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (tmp_path / "child.old.log").read_text() == "older"
 
 
+def test_log_of_a_child_that_never_ends_is_rolled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.processes._LARGEST_LOG_BYTES", 3)
+    log = tmp_path / "child.log"
+    child = Child(command(tmp_path, "sh", "-c", "echo first; while [ -s child.log ]; do sleep 0.01; done; echo 2; sleep 1000"))
+    monkeypatch.chdir(tmp_path)
+    child.tend()
+    wait_for(lambda: log.read_text() == "first\n")
+    child.tend()
+    wait_for(lambda: log.read_text() == "2\n")
+    assert (tmp_path / "child.old.log").read_text() == "first\n"
+    child.ask_to_stop()
+    child.wait_or_kill()
+
+
 PARENT = """
     import os, sys, time
     from pathlib import Path

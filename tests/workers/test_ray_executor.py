@@ -61,7 +61,9 @@ def run_to_end(executor, *runs):
 
 
 def descendants():
-    return psutil.Process().children(recursive=True)
+    """This driver's Ray and all below it; other tests may have a service of their own running below pytest."""
+    ours = [child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")]
+    return [process for child in ours for process in (child, *child.children(recursive=True))]
 
 
 def worker_pids():

@@ -1,0 +1,48 @@
+"""What the README tells people to type works."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service, nas
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_ten_line_program_runs_and_prints_a_leaderboard(service: Service):
+    (program,) = blocks("python")
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "NAS_DATA_DIR": str(service.data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^1 0\.\d+ \d+ d\d+", ran.stdout, flags=re.MULTILINE), ran.stdout
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"make (\w+)", README))
+    assert {"demo", "test"} <= named <= targets
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(?:\.venv/bin/)?nas (\w+)", README))))
+def test_commands_exist(command: str):
+    assert nas(command, "--help").returncode == 0
+
+
+
+def test_links_lead_somewhere(path: str):
+    assert (ROOT / path).exists()
