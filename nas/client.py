@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self, TypeVar
@@ -25,7 +26,7 @@ from nas.connection import Connection, find_connection
 from nas.export.archive import unpack
 from nas.keys import Scope
 from nas.pricing import Quote
-from nas.problem import NothingThere, Problem
+from nas.problem import NothingThere, Problem, StateConflict
 from nas.store.reads import SortName
 from nas.store.views import EventView, KeyView, LeaderboardRow, Page, StudyRow, StudyView, TrialRow, TrialView
 from nas.study import FINAL_STUDY_STATES, StudySpec, StudyState
@@ -47,7 +48,7 @@ class NewKey:
 
 
 class Client:
-    """One service. A study is named by its id or its name.
+    """One service. A study is named by its id, or by its name where only one has it.
 
     Raises `nas.problem.RequestFailed` (with the problem document) when the service refuses, `nas.problem.Unreachable` when
     nothing answers, `nas.errors.Denied` when the saved key may be read by others.
@@ -167,10 +168,14 @@ class Client:
         return f"/v1/studies/{study if _is_id(study) else self._id_of(study)}"
 
     def _id_of(self, name: str) -> str:
-        found = next(self.studies(name=name), None)
-        if found is None:
+        found = [study.id for study in islice(self.studies(name=name), 2)]
+        if not found:
             raise NothingThere(Problem(status=404, title="There is no such thing", detail=f"you have no study named {name!r}"))
-        return found.id
+        if len(found) > 1:
+            # an administrator sees everybody's, and must not stop one for another
+            detail = f"several owners have a study named {name!r}; give its id, such as {found[0]}"
+            raise StateConflict(Problem(status=409, title="The name is not enough", detail=detail))
+        return found[0]
 
     def _pages(self, kind: type[Item], path: str, query: Query) -> Iterator[Item]:
         cursor: str | None = None
