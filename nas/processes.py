@@ -6,6 +6,7 @@ adopts whatever a dying child leaves behind, so that the end of the parent is th
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -98,7 +99,9 @@ class Child:
                 self._start()
             return None
         status = self._process.poll()
-        if status is not None:
+        if status is None:
+            _roll(self.command.log)
+        else:
             self._process = None
             self._plan_restart()
         return status
@@ -148,9 +151,13 @@ class Child:
 
 
 def _roll(log: Path) -> None:
-    """Keep one old log, so that a service that runs for months does not fill the disk."""
+    """Keep one old log, so that a service that runs for months does not fill the disk.
+
+    Copied and emptied: a child that runs goes on appending to the file it has.
+    """
     if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
-        log.replace(log.with_suffix(".old.log"))
+        shutil.copyfile(log, log.with_suffix(".old.log"))
+        os.truncate(log, 0)
 
 
 @contextmanager
