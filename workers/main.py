@@ -14,16 +14,14 @@ import threading
 import time
 
 import optuna
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from nas.driver import Driver
 from nas.errors import StoreUnavailable
 from nas.settings import Settings
 from nas.store.driver_store import PostgresDriverStore
-from nas.store.engine import database_url, open_engine, transaction
-from nas.store.migrate import VERSION_TABLE, config
+from nas.store.engine import database_url, open_engine
+from nas.store.migrate import require_newest
 from workers.ray_executor import RayExecutor
 
 WAIT_SECONDS = 1.0
@@ -83,14 +81,10 @@ def _wait_for_schema(engine: Engine, stop: threading.Event) -> None:
 def _missing(engine: Engine) -> str:
     """What keeps the store from being used; empty when nothing does."""
     try:
-        with transaction(engine) as connection:
-            wanted = set(ScriptDirectory.from_config(config(connection)).get_heads())
-            found = set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
+        require_newest(engine)
     except StoreUnavailable as error:
         return str(error)
-    if found == wanted:
-        return ""
-    return f"the database has schema {', '.join(found) or 'none'}, not {', '.join(wanted)}; upgrade it with: nas migrate"
+    return ""
 
 
 if __name__ == "__main__":

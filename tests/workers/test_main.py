@@ -56,7 +56,7 @@ def test_driver_process_runs_a_study_and_ends_on_sigterm(empty_database_url, tmp
     """It waits for the schema, is stopped in the middle of the study, and a second one finishes it."""
     engine, log = open_engine(empty_database_url), tmp_path / "driver.log"
     with driver_process(empty_database_url, tmp_path) as process:
-        wait_until(lambda: "has schema none" in log.read_text(), log)
+        wait_until(lambda: "schema is not there" in log.read_text(), log)
         migrate(engine)
         study_id = submit_study(engine, ME, SPEC).study_id
         wait_until(lambda: get_study(engine, ME, study_id).row.evaluated >= 1, log)
