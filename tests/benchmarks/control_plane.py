@@ -115,9 +115,9 @@ def _memory(engine: Engine) -> Figure:
 
 
 def _step_until(engine: Engine, driver: Driver, study_id: str, n_trials: int) -> int:
-    while (evaluated := get_study(engine, OWNER, study_id).row.evaluated) < n_trials:
+    while (measured := get_study(engine, OWNER, study_id).row.measured) < n_trials:
         driver.step()
-    return evaluated
+    return measured
 
 
 def _driver(engine: Engine) -> Driver:
