@@ -79,7 +79,7 @@ def test_study_survives_the_death_of_every_part(tmp_path: Path) -> None:
         row = nas.study(study_id).row
         trials = [nas.trial(study_id, trial.number) for trial in nas.trials(study_id)]
 
-    assert (row.state, row.evaluated, row.progress) == (StudyState.COMPLETED, TRIALS, 1.0)
+    assert (row.state, row.measured, row.progress) == (StudyState.COMPLETED, TRIALS, 1.0)
     assert [trial.row.number for trial in trials] == list(range(len(trials)))
     assert all(trial.row.state in FINAL_TRIAL_STATES for trial in trials)
     for trial in trials:

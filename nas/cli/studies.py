@@ -84,9 +84,9 @@ def list_studies(
             print_json(to_data(row))
         return
     print_table(
-        {"id": "left", "name": "left", "state": "left", "done": "right", "best": "right", "created": "left"},
+        {"id": "left", "name": "left", "state": "left", "measured": "right", "best": "right", "created": "left"},
         (
-            (row.id, row.name, row.state, f"{row.evaluated}/{row.budget}", score_text(row.best_score), _moment(row.created_at))
+            (row.id, row.name, row.state, f"{row.measured}/{row.budget}", score_text(row.best_score), _moment(row.created_at))
             for row in rows
         ),
     )
@@ -163,7 +163,7 @@ def _standing(row: StudyRow) -> dict[str, object]:
         "owner": row.owner,
         "state": row.state + (f": {row.reason}" if row.reason else ""),
         "wish": row.wish,
-        "done": f"{row.evaluated} of {row.budget} trials ({row.progress:.0%})",
+        "measured": f"{row.measured} of {row.budget} trials ({row.progress:.0%})",
         "trials": ", ".join(f"{count} {state}" for state, count in sorted(row.counts.items())) or "none yet",
         "best": "-" if row.best_score is None else f"{row.best_score:.4f} (trial {row.best_number})",
         "driver": "at work" if row.driver_alive else "none has it now",

@@ -64,7 +64,7 @@ def outcome(row: StudyRow) -> str:
     """How a study stands, in a sentence."""
     best = f"; best score {row.best_score:.4f} (trial {row.best_number})" if row.best_score is not None else ""
     reason = f" ({row.reason})" if row.reason else ""
-    return f'the study "{row.name}" is {row.state}{reason}: {row.evaluated} of {row.budget} trials measured{best}'
+    return f'the study "{row.name}" is {row.state}{reason}: {row.measured} of {row.budget} trials measured{best}'
 
 
 def describe(event: EventView) -> str:
@@ -126,4 +126,4 @@ def _ticks(row: StudyRow) -> int:
 
 def _caption(row: StudyRow) -> str:
     running = row.counts.get(TrialState.RUNNING, 0)
-    return plain(f"{row.name}: {row.evaluated}/{row.budget} trials, {running} running, best {score_text(row.best_score)}")
+    return plain(f"{row.name}: {row.measured}/{row.budget} trials, {running} running, best {score_text(row.best_score)}")

@@ -84,7 +84,7 @@ class PostgresDriverStore:
             values = {
                 "batch_sequence": batch.sequence,
                 "counts": _moved_counts(row.counts, before, after),
-                "evaluated": row.evaluated + after.evaluated - before.evaluated,
+                "measured": row.measured + after.measured - before.measured,
                 **_moved_state(claim.study_id, StudyState(row.state), batch),
             }
             connection.execute(update(study).where(study.c.id == claim.study_id).values(values))
@@ -116,7 +116,7 @@ _RENEW = (
     .returning(study.c.wish)
 )
 _OWNED = (
-    select(study.c.state, study.c.batch_sequence, study.c.last_event, study.c.counts, study.c.evaluated)
+    select(study.c.state, study.c.batch_sequence, study.c.last_event, study.c.counts, study.c.measured)
     .where(study.c.id == bindparam("of"), study.c.fence == bindparam("its_fence"))
     .with_for_update(key_share=True)
 )

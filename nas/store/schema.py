@@ -88,7 +88,7 @@ study = Table(
     Column("batch_sequence", BigInteger, nullable=False, server_default="0"),
     Column("last_event", BigInteger, nullable=False, server_default="0"),
     Column("counts", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    Column("evaluated", Integer, nullable=False, server_default="0"),
+    Column("measured", Integer, nullable=False, server_default="0"),
     UniqueConstraint("owner", "name", name="nas_study_name"),
     _one_of("state", StudyState, "nas_study_state"),
     _one_of("wish", Wish, "nas_study_wish"),

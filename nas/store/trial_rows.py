@@ -22,7 +22,7 @@ class Tally:
     """Trials per state, and how many of the search's own have a score or failed."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    evaluated: int = 0
+    measured: int = 0
 
 
 def write(connection: Connection, study_id: str, trials: Sequence[Trial], moves: Sequence[Move]) -> tuple[Tally, Tally]:
@@ -64,7 +64,7 @@ class _Outline:
     """What the transition check and the counters need of a row."""
 
     state: TrialState
-    evaluated: bool
+    measured: bool
 
 
 _OF = trial.c.study_id == bindparam("of")
@@ -145,7 +145,7 @@ def _outline(row: Row[*tuple[Any, ...]]) -> _Outline:
 
 def _tally(outlines: dict[int, _Outline]) -> Tally:
     return Tally(
-        Counter(outline.state.value for outline in outlines.values()), sum(outline.evaluated for outline in outlines.values())
+        Counter(outline.state.value for outline in outlines.values()), sum(outline.measured for outline in outlines.values())
     )
 
 

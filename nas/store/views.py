@@ -26,7 +26,7 @@ class Page(Generic[Item]):
 class StudyRow:
     """A study in a list: where it stands, without its spec.
 
-    counts: trials per state (states without trials are missing). evaluated: the search's own trials that have a score or
+    counts: trials per state (states without trials are missing). measured: the search's own trials that have a score or
     failed; progress: their share of the budget, 1 once the study is final. best_score: of the leaderboard's first row.
     driver_alive: a driver holds a live lease.
     """
@@ -39,7 +39,7 @@ class StudyRow:
     reason: str | None
     digest: str
     counts: dict[TrialState, int]
-    evaluated: int
+    measured: int
     budget: int
     progress: float
     best_score: float | None

@@ -59,7 +59,7 @@ def test_driver_process_runs_a_study_and_ends_on_sigterm(empty_database_url, tmp
         wait_until(lambda: "schema is not there" in log.read_text(), log)
         migrate(engine)
         study_id = submit_study(engine, ME, SPEC).study_id
-        wait_until(lambda: get_study(engine, ME, study_id).row.evaluated >= 1, log)
+        wait_until(lambda: get_study(engine, ME, study_id).row.measured >= 1, log)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, log.read_text()
     assert rows(engine, "SELECT lease_driver FROM nas_study WHERE state NOT IN ('completed')") in ([], [(None,)])

@@ -104,7 +104,7 @@ def _study() -> StudyView:
         reason=None,
         digest=spec.digest,
         counts={TrialState.COMPLETED: 1},
-        evaluated=1,
+        measured=1,
         budget=20,
         progress=1.0,
         best_score=0.5,

@@ -29,7 +29,7 @@ def test_submit_stores_the_study_exactly(engine: Engine) -> None:
     assert view.spec == submitted
     assert view.row.digest == submitted.digest
     assert (view.row.owner, view.row.state, view.row.wish) == ("alice", StudyState.QUEUED, Wish.RUN)
-    assert (view.row.progress, view.row.evaluated, view.row.best_score, view.row.driver_alive) == (0.0, 0, None, False)
+    assert (view.row.progress, view.row.measured, view.row.best_score, view.row.driver_alive) == (0.0, 0, None, False)
     assert [event.kind for event in events_after(engine, ALICE, submission.study_id, 0)] == ["study.submitted"]
 
 

@@ -42,7 +42,7 @@ def test_write_counts_trials_and_evaluations(store: PostgresDriverStore) -> None
         TrialState.COMPLETED: 2, TrialState.PAUSED: 1, TrialState.FAILED: 1,
         TrialState.INFEASIBLE: 1, TrialState.DUPLICATE: 1, TrialState.QUEUED: 1,
     }  # fmt: skip
-    assert row.evaluated == 3
+    assert row.measured == 3
     store.write(
         claim, Batch(sequence=2, moves=(Move(number=1, state=TrialState.PRUNED), Move(number=6, state=TrialState.CANCELLED)))
     )
@@ -51,7 +51,7 @@ def test_write_counts_trials_and_evaluations(store: PostgresDriverStore) -> None
         TrialState.COMPLETED: 2, TrialState.PRUNED: 1, TrialState.FAILED: 1,
         TrialState.INFEASIBLE: 1, TrialState.DUPLICATE: 1, TrialState.CANCELLED: 1,
     }  # fmt: skip
-    assert row.evaluated == 3
+    assert row.measured == 3
 
 
 def test_write_moves_come_after_rows_and_pass_through_every_state(store: PostgresDriverStore) -> None:

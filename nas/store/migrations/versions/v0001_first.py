@@ -50,7 +50,7 @@ CREATE TABLE nas_study (
     batch_sequence BIGINT DEFAULT '0' NOT NULL,
     last_event BIGINT DEFAULT '0' NOT NULL,
     counts JSONB DEFAULT '{}'::jsonb NOT NULL,
-    evaluated INTEGER DEFAULT '0' NOT NULL,
+    measured INTEGER DEFAULT '0' NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT nas_study_name UNIQUE (owner, name),
     CONSTRAINT nas_study_state CHECK (state IN ('queued', 'running', 'paused', 'stopping', 'completed', 'stopped', 'failed')),
