@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 CLAIM_SECONDS = 0.5
 """How often a driver with room looks for a study."""
 RENEW_SECONDS = 1.0
-"""How often a lease is renewed and the user's wish is heard, unless the lease asks for more."""
+"""How often a lease is renewed and the user's wish is heard, unless the lease asks for more; of a paused study, once a quarter
+of its lease."""
 PROPOSE_SECONDS = 0.25
 """The longest time spent on proposals before what is ready is dispatched."""
 POLL_SECONDS = 0.2
@@ -131,7 +132,7 @@ class Driver:
         return claim is not None and self._take_up(claim)
 
     def _take_up(self, claim: Claim) -> bool:
-        """Rebuild the study from its rows; one that cannot be read is left alone until its lease ends."""
+        """Rebuild the study from its rows; one that cannot be read, or not to the end, is left alone until its lease ends."""
         self._claim_at = 0.0
         if claim.study_id in self._held:
             self._drop(self._held[claim.study_id])
@@ -142,37 +143,45 @@ class Driver:
             log.exception("study %s: cannot be taken up", claim.study_id)
             return False
         log.info("study %s: claimed, %d trials so far", claim.study_id, len(history.trials))
-        held = self._held[claim.study_id] = Held(claim, campaign, renew_at=self._renewal())
-        return self._attend(held, partial(self._replay, history))
+        held = self._held[claim.study_id] = Held(claim, campaign, renew_at=self._renewal(campaign))
+        taken_up = self._attend(held, partial(self._replay, history))
+        if not (taken_up or held.broken):
+            self._drop(held)
+        return taken_up
 
     def _replay(self, history: History, held: Held) -> bool:
         for standing in history.trials:
             held.campaign.replay(standing)
             self._keep(held)
         held.campaign.resume(history.running)
-        held.renew_at = 0.0
+        # before any run of it starts: its user may have paused or stopped it meanwhile
+        self._hear(held)
         return True
 
-    def _renewal(self) -> float:
-        return self._clock.monotonic() + min(RENEW_SECONDS, self._lease_seconds / 4)
+    def _renewal(self, campaign: Campaign) -> float:
+        quarter = self._lease_seconds / 4
+        return self._clock.monotonic() + (quarter if campaign.paused else min(RENEW_SECONDS, quarter))
 
     def _keep(self, held: Held) -> None:
         """Extend the lease when it is time."""
         if self._clock.monotonic() >= max(held.renew_at, self._retry_at):
             self._store.renew(held.claim, self._lease_seconds)
-            held.renew_at = self._renewal()
+            held.renew_at = self._renewal(held.campaign)
 
     def _renew(self, held: Held) -> bool:
         """Extend the lease when it is time, and hear what the user wants."""
-        if self._clock.monotonic() < max(held.renew_at, self._retry_at):
-            return False
+        if self._clock.monotonic() >= max(held.renew_at, self._retry_at):
+            self._hear(held)
+        return False
+
+    def _hear(self, held: Held) -> None:
+        """Extend the lease and do what the user wants."""
         wish = self._store.renew(held.claim, self._lease_seconds)
-        held.renew_at = self._renewal()
         # an unwritten batch may hold a change of state that this wish does not know of
         if held.may_start:
             held.campaign.obey(wish)
             held.campaign.settle()
-        return False
+        held.renew_at = self._renewal(held.campaign)
 
     def _give_back(self, held: Held) -> bool:
         self._store.release(held.claim)

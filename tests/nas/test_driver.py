@@ -313,7 +313,37 @@ def test_driver_starts_nothing_of_a_study_that_is_not_wanted(engine, wish):
     assert trials(engine, study_id) == []
 
 
+@pytest.mark.parametrize("wish", [Wish.PAUSE, Wish.STOP])
+def test_driver_hears_the_wish_before_it_goes_on_with_a_study(engine, wish):
+    """A study whose driver went away, and whose user said something before the next one came."""
+    study_id = submit(engine, study(trials=12))
+    first = driver(engine, clock=Hurried(tick=0.1))
+    for _ in range(3):
+        first.step()
+    first.release()
+    before = len(runs(engine, study_id))
+    set_wish(engine, ME, study_id, wish)
+    second = driver(engine)
+    for _ in range(4):
+        second.step()
+    assert len(runs(engine, study_id)) == before > 0
+    assert study_row(engine, study_id).state == {"pause": "paused", "stop": "stopped"}[wish]
+
+
 # several studies
+
+
+def test_driver_asks_seldom_what_becomes_of_a_paused_study(engine):
+    set_wish(engine, ME, submit(engine, study()), Wish.PAUSE)
+    calls = Counter[str]()
+    store = FaultyStore(PostgresDriverStore(engine), before=lambda call: calls.update([call]))
+    clock = Hurried(tick=0.0)
+    driving = driver(store, clock=clock, lease_seconds=40.0)
+    for _ in range(31):
+        driving.step()
+        clock.sleep(1.0)
+    # when it is taken up, and then after each quarter of its lease
+    assert calls["renew"] == 4
 
 
 def test_driver_is_not_kept_busy_by_paused_studies(engine):

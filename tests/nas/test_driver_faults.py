@@ -129,6 +129,18 @@ def test_driver_writes_a_batch_again_when_the_store_was_away(engine, moment):
     assert not [run for run in runs(engine, study_id) if run.state == "lost"]
 
 
+def test_driver_starts_no_run_of_a_study_that_it_could_not_take_up_to_the_end(engine):
+    """The store goes away just when the driver asks what the user wants: the study waits until its lease ends."""
+    study_id = submit(engine, study())
+    away = nth(1, "renew", StoreUnavailable("away"))
+    driving = driver(FaultyStore(PostgresDriverStore(engine), before=away), lease_seconds=0.5)
+    driving.step()
+    assert driving.studies == ()
+    assert runs(engine, study_id) == []
+    while study_row(engine, study_id).state != "completed":
+        driving.step(0.01)
+
+
 def test_driver_survives_a_restart_of_postgresql(server_folder):
     server = EmbeddedPostgres(server_folder)
     engine = open_engine(server.ensure_running())
