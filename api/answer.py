@@ -1,15 +1,19 @@
 """Answers as JSON: the store's views are the wire format, encoded once, without a detour through dictionaries.
 
 orjson knows dataclasses, dates and enumerations; a page of 50 rows takes 10 microseconds where the framework's encoder
-takes a millisecond.
+takes a millisecond. Its integers end at 64 bits, so that quotes, which count spaces of any size, are encoded by pydantic.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi.responses import Response
+from pydantic import TypeAdapter
 
+from nas.pricing import Quote
 from search_spaces.document import Document
+
+_QUOTE: Final = TypeAdapter(Quote)
 
 
 def encode(value: Any) -> bytes:
@@ -20,6 +24,11 @@ def encode(value: Any) -> bytes:
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response."""
     return Response(encode(value), status, headers, media_type="application/json")
+
+
+def quote_answer(quote: Quote) -> Response:
+    """A JSON response with integers of any length, which JSON allows."""
+    return Response(_QUOTE.dump_json(quote), media_type="application/json")
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from api.answer import json_answer
+from api.answer import json_answer, quote_answer
 from api.body import JsonBody
 from api.openapi import body
 from api.routers.parameters import Cursor, Limit, StudyId
@@ -42,7 +42,7 @@ def submit(
 @router.post("/studies:check", response_model=Quote, openapi_extra=body("StudyRequest"))
 def check(document: JsonBody, _: Reader, settings: SettingsDep) -> Response:
     """Validate and price a study without creating it."""
-    return json_answer(quote(read_spec(document, settings.data_root)))
+    return quote_answer(quote(read_spec(document, settings.data_root)))
 
 
 @router.get("/studies", response_model=Page[StudyRow])

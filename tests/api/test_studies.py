@@ -2,10 +2,21 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from nas.client import Client
 from nas.study import StudyState
 from tests.api.conftest import Service, Submit
 from tests.api.seeding import Driver
 
+VAST = {
+    "name": "vast",
+    "mode": "micro",
+    "genes": {
+        "d_model": [64],
+        "depth": [24],
+        "layer*.mixer": ["attention", "mamba2", "retnet", "gla", "gated_deltanet"],
+        "layer*.channel": ["none", "dense"],
+    },
+}
 SPEC = {"name": "ratios", "space": {"preset": "recall_demo"}, "references": ["transformer"]}
 
 
@@ -92,3 +103,11 @@ def test_wishes_are_kept_and_final_studies_refuse_them(client, service: Service,
     refused = client.post(f"/v1/studies/{study_id}:pause")
     assert refused.status_code == 409
     assert "stopped" in refused.json()["detail"]
+
+
+def test_check_counts_a_space_of_more_members_than_64_bits_count(service: Service, client):
+    answer = client.post("/v1/studies:check", json=SPEC | {"space": VAST})
+    assert answer.status_code == 200
+    assert answer.json()["space_size"] == 10**24
+    with Client(service.url, client.headers["Authorization"].removeprefix("Bearer ")) as nas:
+        assert nas.check(SPEC | {"space": VAST}).space_size == 10**24
