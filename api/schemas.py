@@ -1,6 +1,5 @@
-"""Bodies and answers that belong to HTTP alone; everything else on the wire is a value of `nas.store.views`."""
+"""Bodies that belong to HTTP alone; what a study is submitted as stands in `nas.study`, and answers in `nas.store.views`."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -15,11 +14,3 @@ class KeyRequest(Document):
     owner: Annotated[str, Field(min_length=1, max_length=100)]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)]
     label: Annotated[str, Field(max_length=200)] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """The only time that a token is shown."""
-
-    key_id: str
-    token: str

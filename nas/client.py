@@ -12,7 +12,6 @@ with Client() as nas:
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,7 +23,7 @@ from pydantic import TypeAdapter
 
 from nas.connection import Connection, find_connection
 from nas.export.archive import unpack
-from nas.keys import Scope
+from nas.keys import NewKey, Scope
 from nas.pricing import Quote
 from nas.problem import NothingThere, Problem, StateConflict
 from nas.store.reads import SortName
@@ -37,14 +36,6 @@ Item = TypeVar("Item")
 Spec = StudySpec | Mapping[str, Any]
 
 PAGE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key that was just made: the only time that its token is shown."""
-
-    key_id: str
-    token: str = field(repr=False)
 
 
 class Client:

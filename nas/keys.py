@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Scope = Literal["read", "write", "admin"]
@@ -30,6 +30,14 @@ class MintedKey:
     key_id: str
     token: str
     secret_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made, as the service answers: the only time that its token is shown."""
+
+    key_id: str
+    token: str = field(repr=False)
 
 
 def mint() -> MintedKey:

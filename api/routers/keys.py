@@ -8,9 +8,10 @@ from fastapi.responses import Response
 from api.answer import json_answer
 from api.body import JsonBody
 from api.openapi import body
-from api.schemas import KeyRequest, NewKey
+from api.schemas import KeyRequest
 from api.security import Admin
 from api.services import EngineDep
+from nas.keys import NewKey
 from nas.store.api_keys import create_key, list_keys, revoke_key
 from nas.store.views import KeyView
 from nas.validation import validate
