@@ -27,8 +27,8 @@ from nas.store.submissions import submit_study
 from nas.study import Budget, Sampler, StudySpec
 from search_spaces.space import Space
 from tests.benchmarks.figure import Figure, Goal, Peer, figure
+from tests.inline_executor import InlineExecutor
 from tests.nas import pretend
-from workers.inline_executor import InlineExecutor
 
 ROUNDS = 3
 TRIALS = 1_000

@@ -16,8 +16,8 @@ from nas.store.driver_store import PostgresDriverStore
 from nas.store.reads import events_after, get_study
 from nas.store.submissions import submit_study
 from nas.study import StudySpec, Wish
+from tests.inline_executor import InlineExecutor
 from tests.nas import pretend
-from workers.inline_executor import InlineExecutor
 
 ME = Principal("key", "me", frozenset({"admin"}))
 FINAL = ("completed", "pruned", "infeasible", "duplicate", "failed", "cancelled")

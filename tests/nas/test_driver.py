@@ -7,6 +7,7 @@ from nas.store.driver_store import PostgresDriverStore
 from nas.store.submissions import set_wish
 from nas.study import Budget, Constraint, Wish
 from search_spaces.space import Space
+from tests.inline_executor import InlineExecutor
 from tests.nas import pretend
 from tests.nas.driving import (
     ME,
@@ -22,7 +23,6 @@ from tests.nas.driving import (
     trials,
 )
 from tests.nas.spaces import TINY, study
-from workers.inline_executor import InlineExecutor
 
 # the whole way
 

@@ -4,8 +4,8 @@ from nas.run import Run
 from nas.study import StudySpec
 from search_spaces.presets import recall_demo
 from search_spaces.zoo import ZOO
+from tests.inline_executor import InlineExecutor
 from tests.nas import pretend
-from workers.inline_executor import InlineExecutor
 
 PROTOCOL = StudySpec(name="study", space=recall_demo()).protocol
 
