@@ -30,6 +30,7 @@ router = APIRouter(include_in_schema=False)
 
 ROWS: Final = 50
 EVENTS_SHOWN: Final = 30
+MAX_FORM_BYTES: Final = 10_000
 WISHES: Final = {"pause": Wish.PAUSE, "resume": Wish.RUN, "stop": Wish.STOP}
 
 
@@ -112,7 +113,8 @@ def login_form() -> HTMLResponse:
 
 async def _form(request: Request) -> dict[str, str]:
     refuse_other_sites(request)
-    return dict(parse_qsl((await body.read(request, "application/x-www-form-urlencoded")).decode(errors="replace")))
+    content = await body.read(request, "application/x-www-form-urlencoded", MAX_FORM_BYTES)
+    return dict(parse_qsl(content.decode(errors="replace")))
 
 
 @router.post("/login")

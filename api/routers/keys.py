@@ -22,7 +22,7 @@ KeyId = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9]+$")]
 
 
 @router.post("", status_code=201, response_model=NewKey, openapi_extra=body("KeyRequest"))
-def create(document: JsonBody, _: Admin, engine: EngineDep) -> Response:
+def create(_: Admin, document: JsonBody, engine: EngineDep) -> Response:
     """Make a key. Its token is in this answer and nowhere else."""
     wanted = validate(KeyRequest, document)
     minted = create_key(engine, wanted.owner, wanted.scopes, wanted.label)

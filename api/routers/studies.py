@@ -29,7 +29,7 @@ Name = Annotated[str | None, Query(max_length=100, description="Only the studies
 
 @router.post("/studies", status_code=201, response_model=StudyView, openapi_extra=body("StudyRequest"))
 def submit(
-    document: JsonBody, principal: Writer, engine: EngineDep, settings: SettingsDep, idempotency_key: IdempotencyKey = None
+    principal: Writer, document: JsonBody, engine: EngineDep, settings: SettingsDep, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Submit a study. It is stored when the answer comes."""
     submission = submit_study(engine, principal, read_spec(document, settings.data_root), idempotency_key)
@@ -40,7 +40,7 @@ def submit(
 
 
 @router.post("/studies:check", response_model=Quote, openapi_extra=body("StudyRequest"))
-def check(document: JsonBody, _: Reader, settings: SettingsDep) -> Response:
+def check(_: Reader, document: JsonBody, settings: SettingsDep) -> Response:
     """Validate and price a study without creating it."""
     return quote_answer(quote(read_spec(document, settings.data_root)))
 

@@ -93,6 +93,15 @@ def test_without_a_live_key_nothing_is_possible(service: Service, study_id: str,
         assert response.json()["code"] == "unauthorized"
 
 
+@pytest.mark.parametrize("path", ["/v1/studies", "/v1/studies:check", "/v1/keys"])
+@pytest.mark.parametrize("body", [b"{", b"x" * 2_000_000])
+def test_bodies_of_strangers_stay_unread(service: Service, path: str, body: bytes):
+    with service.client() as stranger, service.client(service.key("alice", "write")) as writer:
+        assert stranger.post(path, content=body, headers={"Content-Type": "application/json"}).status_code == 401
+        if path != "/v1/studies":
+            assert writer.post(path, content=body, headers={"Content-Type": "text/plain"}).status_code == 403
+
+
 @pytest.mark.parametrize("operation", GUARDED, ids=str)
 def test_without_the_scope_nothing_is_possible(service: Service, study_id: str, operation: Operation):
     assert operation.scope is not None
@@ -200,6 +209,12 @@ def test_login_leads_nowhere_else(service: Service, target: str):
         assert browser.post("/login", params={"next": target}, data=form, headers=headers).headers["Location"] == "/"
         kept = browser.post("/login", params={"next": "/studies/x"}, data=form, headers=headers)
         assert kept.headers["Location"] == "/studies/x"
+
+
+def test_a_login_is_no_larger_than_a_key(service: Service):
+    with service.client() as browser:
+        for form in ({"key": "x" * 20_000}, dict.fromkeys(map(str, range(5000)), "x")):
+            assert browser.post("/login", data=form, headers={"Origin": service.url}).status_code == 413
 
 
 def test_a_wrong_key_does_not_sign_in(service: Service):
