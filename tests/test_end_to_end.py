@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nas.run import Finished, Result
 from nas.study import StudyState
 from nas.trial import FINAL_TRIAL_STATES, TrialState
-from tests.service import Service, tiny_study
+from tests.service import Service, nas, running, tiny_study
 
 
 def test_study_goes_from_submission_to_a_verified_winner(service: Service, tmp_path: Path) -> None:
@@ -63,3 +64,33 @@ def test_exported_run_repeats_the_recorded_score(service: Service, tmp_path: Pat
     assert winner.rung == 1
     assert again is not None
     assert [task.values for task in again.tasks] == [task.values for task in recorded.tasks]
+
+
+def test_users_corpus_is_searched_and_verified_where_it_lies(tmp_path: Path) -> None:
+    corpora, bundle = tmp_path / "corpora", tmp_path / "winner"
+    corpora.mkdir()
+    (corpora / "book.txt").write_bytes(b"It was the best of times, it was the worst of times. " * 100)
+    text = {"name": "bytes_lm", "corpus": "book.txt", "sequence_length": 16, "n_validation": 16, "n_test": 16}
+    study = tiny_study("text", references=[], budget={"trials": 1})
+    study["space"]["input"]["vocab_size"] = 256
+    study["protocol"] |= {"tasks": [text], "rungs": [{"steps": 2}]}
+    with (
+        TemporaryDirectory(prefix="nas-test-") as folder,
+        running(Path(folder), "--workers", "1", NAS_DATA_ROOT=str(corpora)) as service,
+        service.client() as client,
+    ):
+        submitted = client.submit(study)
+        list(client.watch(submitted.id))
+        client.export(submitted.id, 0, bundle)
+
+    value = "bytes_lm bits_per_byte"
+    given = {
+        "none": nas("verify", str(bundle), "--json"),
+        "option": nas("verify", str(bundle), "--data-root", str(corpora), "--json"),
+        "setting": nas("verify", str(bundle), "--json", NAS_DATA_ROOT=str(corpora)),
+    }
+    assert [found.returncode for found in given.values()] == [0, 0, 0]
+    checks = {how: json.loads(line) for how, found in given.items() for line in found.stdout.splitlines()}
+    found = {how: {check["name"]: check["status"] for check in document["checks"]} for how, document in checks.items()}
+    assert {how: statuses[value] for how, statuses in found.items()} == {"none": "not checked", "option": "ok", "setting": "ok"}
+    assert nas("verify", str(bundle), "--data-root", str(tmp_path / "nowhere")).returncode == 2

@@ -1,5 +1,6 @@
 """Commands about bundles: export and verify."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from nas.cli.options import AsJson, DataDir, StudyArgument, Url
 from nas.cli.output import print_json, say
 from nas.client import Client
 from nas.errors import NotFound
+from nas.settings import Settings
 
 
 def export(
@@ -40,6 +42,12 @@ def export(
 
 def verify(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder that nas export made.")],
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-root", exists=True, file_okay=False, help="The folder of your own corpora; default: NAS_DATA_ROOT."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild a bundle and reproduce its recorded numbers.
@@ -48,9 +56,10 @@ def verify(
     """
     if not (bundle / "manifest.json").is_file():
         raise NotFound(f"{bundle} is not a bundle: it has no manifest.json")
-    command = [sys.executable, "-m", "workers.verify", str(bundle), *(["--json"] if as_json else [])]
-    status = subprocess.run(command, check=False).returncode
-    if status:
+    root = data_root or Settings().data_root
+    command = [sys.executable, "-m", "workers.verify", str(bundle)]
+    command += [f"--data-root={root}"] if root else []
+    if not (_verify_as_json(command) if as_json else subprocess.run(command, check=False).returncode == 0):
         raise CheckFailed(f"{bundle} does not verify")
     say(f"{bundle} verifies: it is the model that was measured")
 
@@ -61,6 +70,14 @@ def best_trial(nas: Client, study: str) -> int:
     if best is None:
         raise NotFound(f"nothing in {study} has a score yet; see nas show {study}")
     return best.trial.number
+
+
+def _verify_as_json(command: list[str]) -> bool:
+    """Run it and print its document on one line. Returns whether nothing failed."""
+    done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=False)
+    if done.stdout:
+        print_json(json.loads(done.stdout))
+    return done.returncode == 0
 
 
 def _file_name(study: str) -> str:
