@@ -108,6 +108,20 @@ def test_database_and_checkpoints_live_in_volumes() -> None:
     assert SERVICES["postgres"]["volumes"] == ["database:/var/lib/postgresql"]
 
 
+def test_users_corpora_are_where_they_are_checked_and_where_they_are_read() -> None:
+    root = SERVICES["api"]["environment"]["NAS_DATA_ROOT"]
+    mounted = {name for name, service in SERVICES.items() if any(f":{root}:ro" in each for each in service.get("volumes", ()))}
+    assert mounted == {"api", "gpu-worker"}
+    assert SERVICES["driver"]["environment"]["NAS_DATA_ROOT"] == root
+
+
+def test_streams_do_not_hold_up_the_end() -> None:
+    command = SERVICES["api"]["command"]
+    seconds = int(command[command.index("--timeout-graceful-shutdown") + 1])
+    # docker kills after 10
+    assert 0 < seconds < 10
+
+
 def test_workers_have_no_way_to_the_database() -> None:
     worker = SERVICES["gpu-worker"]
     assert "NAS_DATABASE_URL" not in worker["environment"]
