@@ -159,7 +159,9 @@ def _children(settings: Settings, database_url: str, listener: socket.socket) ->
     logs.mkdir(exist_ok=True)
     environ = _environ(settings, database_url)
     descriptor = listener.fileno()
-    api = (sys.executable, "-m", "uvicorn", "--factory", "api.app:create_app", "--fd", str(descriptor))
+    # a stream of events lasts as long as its study: it must not hold up the end until we kill
+    grace = ("--timeout-graceful-shutdown", "3")
+    api = (sys.executable, "-m", "uvicorn", "--factory", "api.app:create_app", "--fd", str(descriptor), *grace)
     driver = (sys.executable, "-m", "workers.main")
     return (
         Child(Command(name="api", argv=api, environ=environ, log=logs / "api.log", descriptors=(descriptor,), grace_seconds=5)),

@@ -94,3 +94,18 @@ def test_users_corpus_is_searched_and_verified_where_it_lies(tmp_path: Path) -> 
     found = {how: {check["name"]: check["status"] for check in document["checks"]} for how, document in checks.items()}
     assert {how: statuses[value] for how, statuses in found.items()} == {"none": "not checked", "option": "ok", "setting": "ok"}
     assert nas("verify", str(bundle), "--data-root", str(tmp_path / "nowhere")).returncode == 2
+
+
+def test_open_stream_does_not_hold_up_the_end() -> None:
+    """The API ends by itself: a killed one could not say that it did."""
+    with (
+        TemporaryDirectory(prefix="nas-test-") as folder,
+        running(Path(folder), "--workers", "1") as service,
+        service.client() as client,
+    ):
+        study = client.submit(tiny_study("endless", budget={"trials": 1000}))
+        events = client.watch(study.id)
+        next(events)
+        assert service.stop() == 0
+        log = (Path(folder) / "logs" / "api.log").read_text()
+    assert "Finished server process" in log
