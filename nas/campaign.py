@@ -12,12 +12,12 @@ from nas.changes import Changes
 from nas.halving import Halving
 from nas.objectives import ranked_values
 from nas.pareto import Flags, ParetoFront
-from nas.ports import Batch, Claim, RunRecord, Standing
+from nas.ports import Batch, Claim, Kept, RunRecord, Standing
 from nas.proposals import Proposals
 from nas.run import MAX_ATTEMPTS, RETRIED, Failure, Finished, Result, Run, RunKey, RunState
 from nas.seeds import derive
 from nas.study import FINAL_STUDY_STATES, STUDY_TRANSITIONS, StudySpec, StudyState, Wish
-from nas.trial import TRIAL_TRANSITIONS, Trial, TrialState
+from nas.trial import FINAL_TRIAL_STATES, TRIAL_TRANSITIONS, Trial, TrialState
 from search_spaces.primitives import Cost
 
 MAX_REASON = 500
@@ -27,13 +27,13 @@ ASK_AHEAD = 2
 
 @dataclass(slots=True, kw_only=True)
 class Live:
-    """A trial that is queued or running. `attempt` and `failures` are counted at `rung`; `folder` is the rung's below."""
+    """A trial that is queued or running. `attempt` and `failures` are counted at `rung`; `folders` are of the rungs below."""
 
     trial: Trial
     rung: int = 0
     attempt: int = 0
     failures: int = 0
-    folder: str | None = None
+    folders: tuple[str, ...] = ()
 
 
 class Campaign:
@@ -51,7 +51,7 @@ class Campaign:
         self._ready: deque[Live] = deque()
         self._fresh: deque[Live] = deque()
         self._in_flight: dict[RunKey, Live] = {}
-        self._folders: dict[int, str] = {}
+        self._folders: dict[int, tuple[str, ...]] = {}
         self._n_measured = 0
         self._n_failures = 0
 
@@ -83,6 +83,12 @@ class Campaign:
         return len(self._in_flight)
 
     @property
+    def kept(self) -> tuple[Kept, ...]:
+        """What its trials need on disk if it ends as it stands."""
+        folders = self._folders | {number: live.folders for number, live in self._live.items()}
+        return tuple(Kept(study_id=self.study_id, number=n, folders=each, ended=True) for n, each in folders.items())
+
+    @property
     def wants_proposal(self) -> bool:
         """Whether few proposals are left in the queue, and more may be made."""
         return self.state is StudyState.RUNNING and len(self._fresh) < ASK_AHEAD and self._proposals.more
@@ -105,8 +111,8 @@ class Campaign:
             self._rank(standing.number, rung, score, standing.cost, promoted=promoted)
         measured = bool(standing.scores) or standing.state is TrialState.FAILED
         self._n_measured += measured and standing.reference is None
-        if standing.state is TrialState.PAUSED and standing.folder is not None:
-            self._folders[standing.number] = standing.folder
+        if standing.state is TrialState.PAUSED:
+            self._folders[standing.number] = standing.folders
         elif standing.state in (TrialState.QUEUED, TrialState.RUNNING):
             self._replay_live(standing)
 
@@ -116,7 +122,7 @@ class Campaign:
             rung=len(standing.scores),
             attempt=standing.attempts,
             failures=standing.failures,
-            folder=standing.folder,
+            folders=standing.folders,
         )
         (self._ready if standing.attempts or standing.scores else self._fresh).append(live)
 
@@ -182,7 +188,7 @@ class Campaign:
             return False
         number, rung = chosen
         trial = replace(self._proposals.rebuild(number), state=TrialState.PAUSED)
-        live = self._live[number] = Live(trial=trial, rung=rung, folder=self._folders.pop(number))
+        live = self._live[number] = Live(trial=trial, rung=rung, folders=self._folders.pop(number))
         self._move(live, TrialState.QUEUED)
         self._ready.append(live)
         return True
@@ -198,7 +204,7 @@ class Campaign:
             protocol=self.spec.protocol,
             seed=derive(self.spec.seed, live.trial.number),
             data_seed=self._data_seed,
-            resume=live.folder,
+            resume=live.folders[-1] if live.folders else None,
             max_seconds=self.spec.budget.max_run_seconds,
         )
         self._in_flight[run.key] = live
@@ -230,14 +236,16 @@ class Campaign:
         self._changes.trial(row)
         self._changes.flags(flags)
         self._tell_watchers(number, state, rung=rung, score=result.score)
+        folders = (*live.folders, result.folder)
+        self._keep(number, folders, ended=state is TrialState.COMPLETED)
         if state is TrialState.QUEUED:
             live.trial = replace(live.trial, state=state)
-            live.rung, live.attempt, live.failures, live.folder = rung + 1, 0, 0, result.folder
+            live.rung, live.attempt, live.failures, live.folders = rung + 1, 0, 0, folders
             self._ready.append(live)
             return
         del self._live[number]
         if state is TrialState.PAUSED:
-            self._folders[number] = result.folder
+            self._folders[number] = folders
 
     def _state_after(self, number: int, rung: int) -> TrialState:
         """A reference goes through all rungs, and so does everybody in a study without halving."""
@@ -291,6 +299,7 @@ class Campaign:
         for left in self._halving.left() if self._halving else ():
             self._changes.move(left.number, TrialState.PRUNED, left.reason)
             self._tell_watchers(left.number, TrialState.PRUNED, rung=left.rung, reason=left.reason)
+            self._keep(left.number, self._folders.pop(left.number), ended=True)
         self._become(state, reason)
 
     def _cancel_queued(self, reason: str) -> None:
@@ -314,9 +323,14 @@ class Campaign:
             raise ValueError(f"trial {live.trial.number} is {live.trial.state} and cannot become {state}")
         live.trial = replace(live.trial, state=state)
         self._changes.move(live.trial.number, state, reason)
+        if state in FINAL_TRIAL_STATES and (live.folders or live.attempt):
+            self._keep(live.trial.number, live.folders, ended=True)
         # that it runs is told by the run's own event
         if state is not TrialState.RUNNING:
             self._tell_watchers(live.trial.number, state, rung=live.rung, reason=reason)
+
+    def _keep(self, number: int, folders: tuple[str, ...], *, ended: bool) -> None:
+        self._changes.keep(Kept(study_id=self.study_id, number=number, folders=folders, ended=ended))
 
     def _tell_watchers(
         self, number: int, state: TrialState, *, rung: int, score: float | None = None, reason: str | None = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nas.pareto import Flags
-from nas.ports import Batch, Event, Move, RunRecord
+from nas.ports import Batch, Event, Kept, Move, RunRecord
 from nas.study import StudyState, Wish
 from nas.trial import Trial, TrialState
 
@@ -22,6 +22,7 @@ class Changes:
     _flags: dict[int, bool] = field(default_factory=dict)
     _runs: list[RunRecord] = field(default_factory=list)
     _events: list[Event] = field(default_factory=list)
+    _kept: list[Kept] = field(default_factory=list)
 
     def trial(self, trial: Trial) -> None:
         """A whole row. It comes before the trial's moves: between a move and the next row there is always a run."""
@@ -38,6 +39,10 @@ class Changes:
     def run(self, record: RunRecord) -> None:
         """A run that started or ended."""
         self._runs.append(record)
+
+    def keep(self, kept: Kept) -> None:
+        """What a trial still needs on disk; it never comes alone."""
+        self._kept.append(kept)
 
     def event(self, kind: str, **data: Any) -> None:
         """Something for watchers; entries that are None are left out."""
@@ -57,4 +62,5 @@ class Changes:
             reason=self.reason,
             wish=self.wish,
             events=tuple(self._events),
+            kept=tuple(self._kept),
         )

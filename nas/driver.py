@@ -243,6 +243,8 @@ class Driver:
         self._store.write(held.claim, held.batch)
         for event in held.batch.events:
             log.info("study %s: %s %s", held.claim.study_id, event.kind, event.data)
+        for kept in held.batch.kept:
+            self._executor.forget(kept)
         held.batch, self._backoff = None, 0.0
         self._submit(held)
         if held.campaign.final or held.broken:
@@ -274,7 +276,8 @@ class Driver:
         reason = f"internal error: {type(error).__name__}: {error}"[:MAX_REASON]
         sequence = held.batch.sequence if held.batch else held.campaign.next_sequence
         event = Event(kind="study.state", data={"state": StudyState.FAILED, "reason": reason})
-        held.batch = Batch(sequence=sequence, study_state=StudyState.FAILED, reason=reason, events=(event,))
+        kept = held.campaign.kept
+        held.batch = Batch(sequence=sequence, study_state=StudyState.FAILED, reason=reason, events=(event,), kept=kept)
         held.broken = True
 
 

@@ -49,13 +49,26 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a trial still needs on disk. folders: of its scored runs, lowest rung first; their exported files stay for good.
+
+    Until the trial has `ended` the last of them stays whole, because the next rung goes on from it.
+    """
+
+    study_id: str
+    number: int
+    folders: tuple[str, ...]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """All that one step of the driver changes, in one transaction, applied once however often it is written.
 
     sequence: rises by one from batch to batch of a claim's study; a batch whose sequence the study already has is skipped.
     trials: whole rows, inserted or replaced. moves: come after them, in order: a trial passes through every state listed.
     pareto: flags that changed, applied last. wish: replaces the user's where that is still RUN, so that a study which its
-    driver pauses stays paused until somebody resumes it.
+    driver pauses stays paused until somebody resumes it. kept: for the executor, once the batch is written; no row holds it.
     """
 
     sequence: int
@@ -67,13 +80,14 @@ class Batch:
     reason: str | None = None
     wish: Wish | None = None
     events: tuple[Event, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What a driver must know of a trial to go on with it: no architecture and no result, so that 100,000 fit in memory.
 
-    digest: the architecture's. scores: one per rung it has passed, lowest first. folder: its newest result's.
+    digest: the architecture's. scores, folders: of its results, one per rung it has passed, lowest first.
     attempts: the highest attempt so far at the rung after those; failures: how many of them failed (lost ones did not).
     """
 
@@ -85,7 +99,7 @@ class Standing:
     reference: str | None = None
     twin: int | None = None
     scores: tuple[float, ...] = ()
-    folder: str | None = None
+    folders: tuple[str, ...] = ()
     attempts: int = 0
     failures: int = 0
 
@@ -132,6 +146,9 @@ class Executor(Protocol):
 
     def cancel(self, key: RunKey) -> None:
         """Stop a run that is in flight; it will not be returned by `poll`. Unknown keys are ignored."""
+
+    def forget(self, kept: Kept) -> None:
+        """Free what a trial has on disk beyond what is kept. Returns at once; what cannot be freed stays."""
 
     def close(self) -> None:
         """Stop everything that is in flight and give the resources back."""

@@ -64,7 +64,12 @@ class Run(Document):
     @property
     def folder(self) -> str:
         """Where this run keeps its checkpoint, relative to the workspace. Each attempt has its own."""
-        return f"studies/{self.study_id}/trials/{self.number}/rung-{self.rung}/attempt-{self.attempt}"
+        return f"{trial_folder(self.study_id, self.number)}/rung-{self.rung}/attempt-{self.attempt}"
+
+
+def trial_folder(study_id: str, number: int) -> str:
+    """Where the folders of a trial's runs are, relative to the workspace."""
+    return f"studies/{study_id}/trials/{number}"
 
 
 FailureKind = Literal["oom", "nan", "timeout", "crash", "invalid"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from nas.ports import Kept
 from nas.run import Failure, Finished, Run, RunKey
 
 
@@ -31,6 +32,9 @@ class InlineExecutor:
     def cancel(self, key: RunKey) -> None:
         """Forget the run."""
         self._waiting.pop(key, None)
+
+    def forget(self, kept: Kept) -> None:
+        """Nothing of it is on disk."""
 
     def close(self) -> None:
         """Forget all runs."""

@@ -17,10 +17,10 @@ from safetensors.torch import load, save
 
 from nas.run import Artifact, CurvePoint
 from search_spaces.document import Document
+from workers.retention import TRAININGS_FOLDER
 
 MANIFEST = "manifest.json"
 TRAININGS = "trainings.json"
-OPTIMISER_SUFFIX = ".optimiser.safetensors"
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -47,12 +47,12 @@ class SavedTraining(Document):
     @property
     def weights_path(self) -> str:
         """Where the model's tensors are, in the run's folder."""
-        return f"trainings/{self.task}/{self.learning_rate}-{self.replica}.weights.safetensors"
+        return f"{TRAININGS_FOLDER}/{self.task}/{self.learning_rate}-{self.replica}.weights.safetensors"
 
     @property
     def optimiser_path(self) -> str:
         """Where the optimiser's tensors are, in the run's folder."""
-        return f"trainings/{self.task}/{self.learning_rate}-{self.replica}{OPTIMISER_SUFFIX}"
+        return f"{TRAININGS_FOLDER}/{self.task}/{self.learning_rate}-{self.replica}.optimiser.safetensors"
 
 
 _MANIFEST = TypeAdapter(tuple[Artifact, ...])
@@ -133,12 +133,6 @@ class Reader:
             return (self._folder / path).read_bytes()
         except OSError as error:
             raise Damaged(f"{path} cannot be read: {error.strerror}") from error
-
-
-def drop_optimiser_state(folder: Path) -> None:
-    """Free the disk that only a later rung would need; from now on the folder's trainings can not be gone on from."""
-    for path in folder.rglob(f"*{OPTIMISER_SUFFIX}"):
-        path.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:

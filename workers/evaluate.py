@@ -24,7 +24,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size, price
 from search_spaces.primitives import CostContext
 from workers import failures, inference, machine, scoring, tasks
-from workers.checkpoint import Damaged, Reader, SavedTraining, Writer, drop_optimiser_state
+from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
 from workers.model import Model, build
 from workers.scoring import Chosen, Measured
 from workers.training import Deadline, Plan, Progress, Training
@@ -103,7 +103,6 @@ class _Evaluation:
             writer.publish()
         finally:
             writer.discard()
-        self._prune()
         return self._summary(chosen)
 
     def _tasks(self, writer: Writer) -> list[tuple[_Subject, Chosen]]:
@@ -260,12 +259,6 @@ class _Evaluation:
         except Damaged as problem:
             self._log.notes.append(f"trained again from the start, the checkpoint cannot be trusted: {problem}")
             return None
-
-    def _prune(self) -> None:
-        """The rung below stays whole, in case this result is lost on its way and the run is repeated; the next lower may go."""
-        for folder in self._folder.parent.parent.glob("rung-*"):
-            if int(folder.name.removeprefix("rung-")) < self._run.rung - 1:
-                drop_optimiser_state(folder)
 
 
 def _checked_rung(run: Run) -> Rung:

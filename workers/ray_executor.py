@@ -4,15 +4,14 @@ Ray only starts and watches processes. Actors are never restarted behind our bac
 dead or killed one is replaced here. A local Ray listens on loopback only, asks for a token, and dies with this process.
 """
 
-import ctypes
 import logging
 import os
 import resource
 import secrets
-import signal
 import stat
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,9 +22,12 @@ import ray
 from ray import exceptions
 from ray._private import ray_constants
 
+from nas.ports import Kept
+from nas.private_files import private_folder
+from nas.processes import die_with_parent
 from nas.run import Failure, Finished, Run, RunKey
 from nas.settings import Settings
-from workers import failures
+from workers import failures, retention
 
 TOKEN_FILE = "ray_token"
 OBJECT_STORE_BYTES = 80 * 2**20
@@ -54,7 +56,7 @@ class _Worker:
     """What lives in an actor's process. torch is loaded here and not in the driver's."""
 
     def __init__(self, workspace: str, data_root: str | None, memory_bytes: int | None) -> None:
-        _die_with_parent()
+        die_with_parent(os.getppid())
         if memory_bytes is not None:
             resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
         import_module("torch").set_num_threads(1)
@@ -109,6 +111,8 @@ class RayExecutor:
         n_slots = settings.workers or (n_gpus * per_gpu if n_gpus else int(resources.get("CPU", 1)))
         limit = worker_memory_bytes or (None if n_gpus else _memory_share(n_slots))
         self._arguments = (str(settings.workspace.resolve()), _text(settings.data_root), limit)
+        self._workspace = private_folder(settings.workspace.resolve())
+        self._tidying = ThreadPoolExecutor(1, "tidying")
         self._actor_class = ray.remote(_Worker).options(
             num_cpus=0 if n_gpus else 1,
             num_gpus=settings.gpu_fraction if n_gpus else 0,
@@ -155,8 +159,13 @@ class RayExecutor:
             if slot.in_flight is not None and slot.in_flight.key == key:
                 self._replace(slot)
 
+    def forget(self, kept: Kept) -> None:
+        """Free what a trial has on disk beyond what is kept, in a thread: a shared disk may take its time."""
+        self._tidying.submit(retention.free, self._workspace, kept)
+
     def close(self) -> None:
-        """Kill every process; a local Ray ends too."""
+        """Finish what is to be freed, then kill every process; a local Ray ends too."""
+        self._tidying.shutdown()
         for slot in self._slots:
             if slot.actor is not None:
                 ray.kill(slot.actor)
@@ -266,8 +275,7 @@ def _connect(settings: Settings) -> None:
 
 def _token_file(data_dir: Path) -> Path:
     """A file that only its owner can read, with the token that Ray's processes show each other."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    path = data_dir / TOKEN_FILE
+    path = private_folder(data_dir) / TOKEN_FILE
     if path.exists() and not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return path
     path.unlink(missing_ok=True)
@@ -283,8 +291,3 @@ def _memory_share(n_slots: int) -> int:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path.resolve())
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that started it dies: no zombie writes into a later attempt."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -88,7 +88,7 @@ _PASSED = (
     select(
         run.c.number,
         func.array_agg(aggregate_order_by(run.c.score, run.c.rung)).label("scores"),
-        func.array_agg(aggregate_order_by(run.c.folder, run.c.rung.desc())).label("folders"),
+        func.array_agg(aggregate_order_by(run.c.folder, run.c.rung)).label("folders"),
         func.count().label("n"),
     )
     .where(run.c.study_id == bindparam("of"), run.c.state == "succeeded")
@@ -198,7 +198,7 @@ def _standing(row: Row[*tuple[Any, ...]]) -> Standing:
         reference=reference,
         twin=twin,
         scores=tuple(scores or ()),
-        folder=folders[0] if folders else None,
+        folders=tuple(folders or ()),
         attempts=attempts,
         failures=failures,
     )

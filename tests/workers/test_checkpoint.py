@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nas.run import CurvePoint
-from workers.checkpoint import Damaged, Reader, SavedTraining, Writer, drop_optimiser_state
+from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
 
 SAVED = SavedTraining(task="mqar", learning_rate=0.001, replica=0, step=7, curve=(CurvePoint(step=7, loss=0.1),))
 
@@ -65,11 +65,3 @@ def test_no_damage_is_ever_read_as_data(tmp_path, damage):
             except Damaged:
                 assert damaged
             path.write_bytes(content)
-
-
-def test_dropped_optimiser_state_leaves_the_weights(tmp_path):
-    drop_optimiser_state(published(tmp_path / "run"))
-    reader = Reader(tmp_path / "run")
-    assert reader.tensors(SAVED.weights_path)
-    with pytest.raises(Damaged, match=r"optimiser\.safetensors"):
-        reader.tensors(SAVED.optimiser_path)

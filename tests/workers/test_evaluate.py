@@ -79,14 +79,6 @@ def test_rungs_that_resume_equal_one_that_never_stopped(tmp_path):
         assert (tmp_path / "chain" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes()
 
 
-def test_only_the_last_two_rungs_keep_their_optimiser_state(tmp_path):
-    resume = None
-    for rung in (0, 1, 2):
-        resume = succeeded(make_run(rung=rung, resume=resume), tmp_path).folder
-    kept = {path.relative_to(tmp_path).parts[4] for path in tmp_path.rglob("*.optimiser.safetensors")}
-    assert kept == {"rung-1"}, "rung 0 is no longer needed, and nothing follows the last rung"
-
-
 @pytest.mark.parametrize("victim", ["weights", "optimiser", "trainings.json", "manifest.json", "folder"])
 def test_damaged_checkpoint_is_trained_again_and_said(tmp_path, victim):
     lower = succeeded(make_run(), tmp_path)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import ray
 
-from nas.ports import Executor
+from nas.ports import Executor, Kept
 from nas.protocol import Rung
 from nas.run import MAX_ATTEMPTS, RETRIED, Finished
 from nas.settings import Settings
@@ -240,3 +240,14 @@ def test_killed_driver_leaves_no_worker(tmp_path):
     gone, alive = psutil.wait_procs(workers, timeout=8)
     assert not alive
     assert len(gone) == len(workers)
+
+
+def test_forget_frees_the_disk_below_the_workspace(executor, data_dir):
+    run = make_run(study_id="forgotten")
+    (finished,) = run_to_end(executor, run)
+    assert finished.result is not None
+    workspace = Settings(data_dir=data_dir).workspace
+    assert (workspace / run.folder / "trainings").exists()
+    executor.forget(Kept(study_id="forgotten", number=run.number, folders=(run.folder,), ended=True))
+    wait_for(lambda: not (workspace / run.folder / "trainings").exists())
+    assert (workspace / run.folder / "weights").exists()
