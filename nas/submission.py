@@ -4,16 +4,15 @@ Submitting, checking and the command line all come through `read_spec`, so they 
 """
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from nas.corpora import BUILT_IN_CORPORA, locate
 from nas.errors import FieldProblem, Invalid
 from nas.study import StudySpec
 from nas.tasks import BytesLM
 from nas.validation import validate
 from search_spaces.presets import PRESETS
-
-BUILT_IN_CORPORA = frozenset({"python-stdlib"})
 
 
 def read_spec(document: Any, data_root: Path | None) -> StudySpec:
@@ -72,16 +71,8 @@ def _corpus_reason(corpus: str, data_root: Path | None) -> str | None:
     built_in = f"built in: {', '.join(sorted(BUILT_IN_CORPORA))}"
     if data_root is None:
         return f"this service has no data root, so only corpora it brings can be used ({built_in})"
-    if not _is_below(data_root.resolve(), PurePosixPath(corpus)):
+    try:
+        locate(corpus, data_root.resolve())
+    except Invalid:
         return f"no such file or folder below the data root; give a path relative to it, without '..' ({built_in})"
     return None
-
-
-def _is_below(root: Path, corpus: PurePosixPath) -> bool:
-    """What workers will take. A name that the file system refuses is not there either."""
-    if corpus.is_absolute() or ".." in corpus.parts:
-        return False
-    try:
-        return (root / corpus).resolve().is_relative_to(root) and (root / corpus).exists()
-    except OSError:
-        return False

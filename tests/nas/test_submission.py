@@ -60,6 +60,7 @@ def test_corpora_lie_below_the_data_root(tmp_path: Path):
         # workers refuse it, so it must not be accepted here
         "folder/../folder/a.txt",
         "a" * 300,
+        "nul\0byte",
         "absent",
         "~",
         "file:///etc",

@@ -9,14 +9,14 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from nas.corpora import STDLIB, inside, locate
 from nas.errors import Invalid
 
-STDLIB = "python-stdlib"
 NOT_STDLIB = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"})
 """Folders below the standard library's that are left out: what was installed later, and the library's own tests."""
 
@@ -68,24 +68,12 @@ def _user_files(name: str, data_root: Path | None) -> tuple[Path, ...]:
     """Regular files at `name` below the data root; hidden ones are left out. Links may not lead outside."""
     if data_root is None:
         raise Invalid(f"corpus {name!r} needs a data root, and none is set; set one, or use {STDLIB!r}")
-    relative = PurePosixPath(name)
-    if "\0" in name or relative.is_absolute() or ".." in relative.parts:
-        raise Invalid(f"corpus {name!r} must be a relative path inside the data root, without '..'")
     root = data_root.resolve()
-    start = _inside(root / relative, root)
-    if not start.exists():
-        raise Invalid(f"corpus {name!r} is not in the data root; put a file or folder of that name there")
+    start = locate(name, root)
     if start.is_file():
         return (start,)
     visible = (path for path in sorted(start.rglob("*")) if not _is_hidden(path.relative_to(start)))
-    return tuple(path for path in (_inside(path, root) for path in visible) if path.is_file())
-
-
-def _inside(path: Path, root: Path) -> Path:
-    resolved = path.resolve()
-    if not resolved.is_relative_to(root):
-        raise Invalid(f"corpus file {path.name!r} leads outside the data root; replace the link by a copy")
-    return resolved
+    return tuple(path for path in (inside(path, root) for path in visible) if path.is_file())
 
 
 def _is_hidden(path: Path) -> bool:

@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from nas.corpora import STDLIB
 from nas.errors import Invalid
 from nas.tasks import BytesLM
 from workers.tasks import build, corpus
@@ -17,7 +18,7 @@ def test_targets_are_the_next_bytes():
 
 
 def test_windows_are_text_of_their_own_split():
-    loaded, generator = corpus.load(corpus.STDLIB, None), build(SMALL, 1, None)
+    loaded, generator = corpus.load(STDLIB, None), build(SMALL, 1, None)
     for batch, split in (
         (generator.train_batch(0, 0, 8), loaded.train),
         (generator.validation(), loaded.validation),

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from nas.corpora import STDLIB
 from nas.errors import Invalid
 from workers.tasks import corpus
 
@@ -17,7 +18,7 @@ def documents(n: int) -> dict[str, bytes]:
 
 
 def test_stdlib_is_read_and_split_apart():
-    loaded = corpus.load(corpus.STDLIB, None)
+    loaded = corpus.load(STDLIB, None)
     splits = (loaded.train, loaded.validation, loaded.test)
     total = sum(len(split) for split in splits)
     assert total > 5_000_000
@@ -26,7 +27,7 @@ def test_stdlib_is_read_and_split_apart():
 
 
 def test_stdlib_is_packed_once_per_process():
-    assert corpus.load(corpus.STDLIB, None) is corpus.load(corpus.STDLIB, None)
+    assert corpus.load(STDLIB, None) is corpus.load(STDLIB, None)
 
 
 def test_folder_is_split_by_document(tmp_path):
