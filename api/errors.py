@@ -21,6 +21,10 @@ class Forbidden(NasError):
     """The key is good but lacks the scope, or the page that asks is not ours."""
 
 
+class TooMany(NasError):
+    """As much of this as one key may have at once is open already."""
+
+
 class TooLarge(NasError):
     """The body is larger than any valid request."""
 
@@ -48,6 +52,7 @@ KINDS: dict[type[Exception], Kind] = {
     # the rest of a body that is too large is not read: the connection cannot be used again
     TooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large", (("Connection", "close"),)),
     WrongMediaType: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body has the wrong type"),
+    TooMany: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too_many", "Too many at once", (("Retry-After", "15"),)),
     StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot be reached", (("Retry-After", "1"),)
     ),

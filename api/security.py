@@ -1,20 +1,24 @@
-"""Who is asking, and may they: API keys as bearer tokens, or for the pages in a session cookie.
+"""Who is asking, and may they: API keys as bearer tokens, or for the pages the token of a session in a cookie.
 
-The cookie holds the key itself, HttpOnly and SameSite=Strict, so that a session is checked like any other request and ends
-when its key is revoked. Requests that change something with a cookie must come from our own pages.
+Neither passes for the other. Sessions expire, and end when their key is revoked. Requests that change something with a
+cookie must come from our own pages.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Security
 from fastapi.responses import Response
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from sqlalchemy import Engine
 
 from api.errors import Forbidden
 from api.services import EngineDep
 from nas.errors import Denied
 from nas.keys import SCOPES, Principal
 from nas.store.api_keys import authenticate
+from nas.store.sessions import resume_session
 
 SESSION_COOKIE: Final = "nas_session"
 
@@ -22,26 +26,30 @@ _bearer = HTTPBearer(scheme_name="key", description="An API key: `nas_…`", aut
 _cookie = APIKeyCookie(name=SESSION_COOKIE, scheme_name="session", description="What /login sets", auto_error=False)
 
 
-def token_of(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    session: Annotated[str | None, Depends(_cookie)],
-) -> str:
-    """The key that came with a request. Raises `Denied` without one, `Forbidden` for a session used from another site."""
+Identify = Callable[[Engine], Principal]
+"""Asks the database who it is. Raises `Denied` when the key or the session has ended."""
+
+SessionCookie = Annotated[str | None, Depends(_cookie)]
+
+
+def identify_by(
+    request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], session: SessionCookie
+) -> Identify:
+    """How to find out who is asking. Raises `Denied` without a key, `Forbidden` for a session used from another site."""
     if bearer is not None:
-        return bearer.credentials
+        return partial(authenticate, token=bearer.credentials)
     if session is None:
         raise Denied("send an API key as 'Authorization: Bearer nas_…'; 'nas key create' makes one")
     refuse_other_sites(request)
-    return session
+    return partial(resume_session, token=session)
 
 
-Token = Annotated[str, Depends(token_of)]
+IdentifyDep = Annotated[Identify, Depends(identify_by)]
 
 
-def authorize(required: SecurityScopes, token: Token, engine: EngineDep) -> Principal:
+def authorize(required: SecurityScopes, identify: IdentifyDep, engine: EngineDep) -> Principal:
     """Who is asking. Raises `Denied` without a live key, `Forbidden` without the scope."""
-    principal = authenticate(engine, token)
+    principal = identify(engine)
     for scope in SCOPES:
         if scope in required.scopes and not principal.allows(scope):
             raise Forbidden(f"this key lacks the scope '{scope}'; ask for a key that has it")
@@ -56,13 +64,13 @@ def refuse_other_sites(request: Request) -> None:
         raise Forbidden("this form must be sent from the service's own pages")
 
 
-def open_session(response: Response, token: str, *, secure: bool) -> None:
-    """Let the browser send the key from now on, to this service and from its own pages only, until it is closed."""
+def set_session(response: Response, token: str, *, secure: bool) -> None:
+    """Let the browser send the session's token from now on, from the service's own pages only, until it is closed."""
     response.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="strict", secure=secure, path="/")
 
 
-def close_session(response: Response) -> None:
-    """Make the browser forget the key."""
+def forget_session(response: Response) -> None:
+    """Make the browser forget the session."""
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict", path="/")
 
 

@@ -1,6 +1,7 @@
-"""What handlers need, made once for the application: the database, the event bell, settings, metrics."""
+"""What handlers need, made once for the application: the database, the event bell, settings, metrics, who streams."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -19,6 +20,8 @@ class Services:
     bell: EventBell
     settings: Settings
     registry: CollectorRegistry
+    streams: Counter[str] = field(default_factory=Counter)
+    """How many event streams each key, by its id, has open."""
 
 
 def services(request: Request) -> Services:

@@ -15,12 +15,12 @@ from api.errors import Kind
 from api.pages import assets, format
 from api.routers.leaderboard import FilterDep, SortDep
 from api.routers.parameters import Cursor, StudyId, TrialNumber
-from api.security import SESSION_COOKIE, Reader, Writer, close_session, open_session, refuse_other_sites
+from api.security import SESSION_COOKIE, Reader, SessionCookie, Writer, forget_session, refuse_other_sites, set_session
 from api.services import EngineDep
 from nas.errors import Denied
 from nas.metrics import METRICS
 from nas.store import reads
-from nas.store.api_keys import authenticate
+from nas.store.sessions import close_session, open_session
 from nas.store.submissions import set_wish
 from nas.study import FINAL_STUDY_STATES, Wish
 from search_spaces.architecture import Architecture
@@ -119,23 +119,24 @@ async def _form(request: Request) -> dict[str, str]:
 
 @router.post("/login")
 def login(request: Request, form: Annotated[dict[str, str], Depends(_form)], engine: EngineDep, next: str = "/") -> Response:
-    """Check the key, let the browser keep it, and go where the visitor wanted to be."""
-    token = form.get("key", "").strip()
+    """Check the key, open a session, and go where the visitor wanted to be."""
     try:
-        authenticate(engine, token)
+        token = open_session(engine, form.get("key", "").strip())
     except Denied:
         return HTMLResponse(_page("login.html", wrong=True, signed_in=False), 401)
     # a path of ours and nothing that a browser reads as another host
     response = RedirectResponse(next if next.startswith("/studies/") and "\\" not in next else "/", 303)
-    open_session(response, token, secure=request.url.scheme == "https")
+    set_session(response, token, secure=request.url.scheme == "https")
     return response
 
 
 @router.post("/logout")
-def logout(_: Annotated[dict[str, str], Depends(_form)]) -> Response:
-    """Forget the key."""
+def logout(_: Annotated[dict[str, str], Depends(_form)], session: SessionCookie, engine: EngineDep) -> Response:
+    """End the session."""
+    if session is not None:
+        close_session(engine, session)
     response = RedirectResponse("/login", 303)
-    close_session(response)
+    forget_session(response)
     return response
 
 

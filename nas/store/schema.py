@@ -205,6 +205,17 @@ key = Table(
 )
 Index("nas_key_owner", key.c.owner)
 
+session = Table(
+    "nas_session",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("key_id", Text, ForeignKey("nas_key.id", ondelete="CASCADE", name="nas_session_key"), nullable=False),
+    _moment("created_at", given=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+Index("nas_session_key_id", session.c.key_id)
+Index("nas_session_expires_at", session.c.expires_at)
+
 idempotency = Table(
     "nas_idempotency",
     metadata,

@@ -4,11 +4,13 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import islice
 
 import httpx
 from httpx_sse import EventSource, connect_sse
 
+from api.routers.events import STREAMS_PER_KEY
 from nas.store.api_keys import create_key, revoke_key
 from nas.study import StudyState
 from tests.api.conftest import Service, Submit
@@ -100,3 +102,25 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_key_has_so_many_streams_at_once_and_no_more(service: Service, client: httpx.Client, owner: str, submit: Submit):
+    path = f"/v1/studies/{submit()}/events"
+    with ExitStack() as streams:
+        for _ in range(STREAMS_PER_KEY):
+            assert streams.enter_context(client.stream("GET", path)).status_code == 200
+        refused = client.get(path)
+        assert refused.status_code == 429
+        assert refused.headers["Retry-After"] == "15"
+        assert refused.json()["code"] == "too_many"
+        with service.client(service.key(owner)) as other, other.stream("GET", path) as response:
+            assert response.status_code == 200
+    wait_until(lambda: not service.app.state.services.streams)
+    with client.stream("GET", path) as response:
+        assert response.status_code == 200
+
+
+def test_refused_streams_take_no_place(service: Service, client: httpx.Client):
+    for _ in range(STREAMS_PER_KEY + 1):
+        assert client.get("/v1/studies/none/events").status_code == 404
+    wait_until(lambda: not service.app.state.services.streams)

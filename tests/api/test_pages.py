@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Route, expect, sync_playwright
 
 from api.security import SESSION_COOKIE
+from nas.store.sessions import open_session
 from nas.study import StudyState
 from tests.api.conftest import Service
 from tests.api.seeding import Driver
@@ -81,9 +82,8 @@ def visitor(service: Service) -> str:
 @pytest.fixture
 def page(context: BrowserContext, service: Service, visitor: str) -> Page:
     """A page of the visitor, signed in."""
-    context.add_cookies(
-        [{"name": SESSION_COOKIE, "value": visitor, "url": service.url, "httpOnly": True, "sameSite": "Strict"}]
-    )
+    token = open_session(service.engine, visitor)
+    context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": service.url, "httpOnly": True, "sameSite": "Strict"}])
     return context.new_page()
 
 

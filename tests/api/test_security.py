@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from api.app import ROUTERS, create_app
 from api.pages import views
+from api.security import SESSION_COOKIE
 from nas.keys import Scope
 from nas.store.api_keys import create_key, list_keys, revoke_key
 from nas.study import StudyState
@@ -146,7 +147,7 @@ def test_keys_are_made_listed_and_revoked_by_an_admin(service: Service, admin: h
     assert listed["owner"] == "carol"
     assert listed["scopes"] == ["read", "write"]
     assert listed["revoked_at"]
-    assert token.rpartition("_")[2] not in admin.get("/v1/keys").text
+    assert token.split("_", 2)[2] not in admin.get("/v1/keys").text
     assert admin.delete("/v1/keys/000000000000").status_code == 404
 
 
@@ -189,6 +190,7 @@ def test_a_session_acts_only_for_our_own_pages(service: Service, study_id: str):
         cookie = signed_in.headers["Set-Cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
+        assert token.split("_", 2)[2] not in cookie
         assert browser.get("/v1/studies").status_code == 200
         for origin in (None, "null", "http://evil.example", service.url + "0", "https" + service.url.removeprefix("http")):
             headers = {"Origin": origin} if origin else {}
@@ -197,6 +199,24 @@ def test_a_session_acts_only_for_our_own_pages(service: Service, study_id: str):
                 assert browser.post(path, data=data, headers=headers).status_code in (403, 415)
         assert browser.post(f"/v1/studies/{study_id}:pause", headers={"Origin": service.url}).status_code == 409
         assert browser.post("/logout", data={"x": "y"}, headers={"Origin": service.url}).status_code == 303
+        assert browser.get("/v1/studies").status_code == 401
+
+
+def test_a_session_is_no_key_and_ends_at_logout_and_with_its_key(service: Service):
+    ours = {"Origin": service.url}
+    minted = create_key(service.engine, "alice", ("read",))
+    with service.client() as browser:
+        browser.post("/login", data={"key": minted.token}, headers=ours)
+        kept = dict(browser.cookies)
+        with service.client(kept[SESSION_COOKIE]) as thief:
+            assert thief.get("/v1/studies").status_code == 401
+        browser.post("/logout", data={"x": "y"}, headers=ours)
+        browser.cookies.update(kept)
+        assert browser.get("/v1/studies").status_code == 401
+        browser.cookies.clear()
+        browser.post("/login", data={"key": minted.token}, headers=ours)
+        assert browser.get("/v1/studies").status_code == 200
+        revoke_key(service.engine, minted.key_id)
         assert browser.get("/v1/studies").status_code == 401
 
 
@@ -226,7 +246,7 @@ def test_a_wrong_key_does_not_sign_in(service: Service):
 
 def test_keys_stay_out_of_logs_errors_and_metrics(service: Service, caplog: pytest.LogCaptureFixture):
     token = service.key("alice")
-    secret = token.rpartition("_")[2]
+    secret = token.split("_", 2)[2]
     with caplog.at_level(logging.DEBUG), service.client(token) as client:
         answers = [
             client.get("/v1/studies/none"),

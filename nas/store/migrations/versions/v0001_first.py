@@ -1,4 +1,4 @@
-"""The first schema: studies, trials, runs, events, keys."""
+"""The first schema: studies, trials, runs, events, keys, sessions."""
 
 from alembic import op
 
@@ -31,6 +31,16 @@ CREATE TABLE nas_key (
     CONSTRAINT nas_key_scopes CHECK (scopes <@ ARRAY['read', 'write', 'admin'] AND cardinality(scopes) > 0)
 );
 CREATE INDEX nas_key_owner ON nas_key (owner);
+CREATE TABLE nas_session (
+    token_hash TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (token_hash),
+    CONSTRAINT nas_session_key FOREIGN KEY(key_id) REFERENCES nas_key (id) ON DELETE CASCADE
+);
+CREATE INDEX nas_session_expires_at ON nas_session (expires_at);
+CREATE INDEX nas_session_key_id ON nas_session (key_id);
 CREATE TABLE nas_study (
     id TEXT NOT NULL,
     owner TEXT NOT NULL,
