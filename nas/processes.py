@@ -10,9 +10,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -52,16 +53,11 @@ def kill_descendants(timeout_seconds: float = 5.0) -> int:
     return len(descendants)
 
 
-def die_with_parent() -> Callable[[], None]:
-    """A `preexec_fn`: the kernel kills the child when this process dies, which may have happened before the child asks."""
-    parent = os.getpid()
-
-    def ask() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
+def die_with_parent(parent: int) -> None:
+    """For a child, before anything else: the kernel kills it when its parent dies, which may have happened already."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +134,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 pass_fds=self.command.descriptors,
                 process_group=0,
-                preexec_fn=die_with_parent(),
+                preexec_fn=partial(die_with_parent, os.getpid()),
             )
         self._started = time.monotonic()
 

@@ -20,6 +20,7 @@ import httpx
 
 from nas.connection import Connection, load_connection, save_connection
 from nas.errors import Conflict, Denied, Invalid, NasError, StoreUnavailable
+from nas.private_files import open_lock, private_folder
 from nas.processes import Child, Command, adopt_orphans, kill_descendants, reap_orphans, when_we_die
 from nas.settings import Settings
 from nas.store.api_keys import authenticate, create_key
@@ -29,6 +30,13 @@ from nas.store.migrate import migrate
 
 TICK_SECONDS = 0.2
 READY_SECONDS = 120.0
+STOP_POSTGRES = """
+pid=$(head -n 1 "$0")
+grep --quiet --null-data --line-regexp --fixed-strings --regexp="${0%/postmaster.pid}" "/proc/$pid/cmdline" && kill -INT "$pid"
+"""
+"""A shell script for the server whose pid file is `$0`, unless its number is another program's by now. SIGINT is PostgreSQL's
+fast shutdown."""
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Say = Callable[[str], None]
@@ -92,8 +100,8 @@ def _stop_signals() -> Iterator[threading.Event]:
 @contextmanager
 def _owned(data_dir: Path) -> Iterator[None]:
     """The right to run on this data directory, which ends with the process. Raises `Conflict` when somebody has it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "up.lock").open("a+") as lock:
+    private_folder(data_dir)
+    with open_lock(data_dir / "up.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -131,8 +139,7 @@ def _database(settings: Settings) -> Iterator[Callable[[], str]]:
     postgres = EmbeddedPostgres(settings.data_dir)
     try:
         postgres.ensure_running()
-        # SIGINT is PostgreSQL's fast shutdown
-        with when_we_die('kill -INT "$(head -n 1 "$0")"', str(postgres.pgdata / "postmaster.pid")):
+        with when_we_die(STOP_POSTGRES, str(postgres.pgdata / "postmaster.pid")):
             yield postgres.ensure_running
     finally:
         postgres.stop()
@@ -155,8 +162,7 @@ def prepare(data_dir: Path, database_url: str) -> str:
 
 def _children(settings: Settings, database_url: str, listener: socket.socket) -> tuple[Child, ...]:
     """The API and the driver, in the order in which they start; they stop in the reverse order."""
-    logs = settings.data_dir / "logs"
-    logs.mkdir(exist_ok=True)
+    logs = private_folder(settings.data_dir / "logs")
     environ = _environ(settings, database_url)
     descriptor = listener.fileno()
     # a stream of events lasts as long as its study: it must not hold up the end until we kill

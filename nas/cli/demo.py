@@ -1,10 +1,12 @@
 """`nas demo`: the whole path on one machine, from nothing to a verified winner."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import resources
 from itertools import count, islice
 from pathlib import Path
@@ -14,11 +16,14 @@ import typer
 
 from nas.cli.bundles import best_trial, verify
 from nas.cli.failures import INTERRUPTED, CheckFailed
+from nas.cli.options import AsJson
 from nas.cli.output import say
 from nas.cli.results import print_leaderboard
 from nas.cli.studies import read_document
+from nas.cli.typed import typed
 from nas.cli.watch import follow, outcome
 from nas.client import Client
+from nas.private_files import private_folder
 from nas.problem import StateConflict
 from nas.processes import die_with_parent
 from nas.store.views import StudyRow
@@ -35,35 +40,36 @@ def demo(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Runs at once; default: one per core.")] = None,
     study: Annotated[Path, typer.Option("--study", help="Another study than the example, as JSON.")] = EXAMPLE,
     again: Annotated[bool, typer.Option("--again", help="Run it anew even if it has run here before.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the example study from start to a verified winner.
 
     Starts the service, submits the study over HTTP, shows progress, prints the leaderboard, exports the winner, verifies
-    the export, and stops everything. Interrupted, it goes on where it was when it is run again.
+    the export, and stops everything. Interrupted, it goes on where it was when it is run again. As JSON it prints what
+    watch, top and verify print, one after the other.
     """
     try:
         with _service(data_dir, workers) as nas:
             row = _study(nas, read_document(study), again=again)
             say(f'the study "{row.name}" is {row.state}: {nas.connection.url}/studies/{row.id}')
-            row = follow(nas, row, 0, as_json=False)
+            row = follow(nas, row, 0, as_json=as_json)
             say(outcome(row))
             if row.state is StudyState.FAILED:
                 raise CheckFailed(f"the study failed; the logs are in {data_dir / 'logs'}")
-            print_leaderboard(list(islice(nas.leaderboard(row.id), ROWS)), as_json=False)
+            print_leaderboard(list(islice(nas.leaderboard(row.id), ROWS)), as_json=as_json)
             winner = data_dir / "winner"
             nas.export(row.id, best_trial(nas, row.id), winner, replace=True)
     except KeyboardInterrupt:
         say("\nstopped; run it again to go on")
         raise typer.Exit(INTERRUPTED) from None
-    verify(winner)
+    verify(winner, as_json=as_json)
     _say_what_next(data_dir, row)
 
 
 @contextmanager
 def _service(data_dir: Path, workers: int | None) -> Iterator[Client]:
     """A running service of our own; it is stopped at the end, and killed when we are."""
-    (data_dir / "logs").mkdir(parents=True, exist_ok=True)
-    log = data_dir / "logs" / "up.log"
+    log = private_folder(data_dir / "logs") / "up.log"
     command = [sys.executable, "-m", "nas.cli", "up", "--data-dir", str(data_dir), "--port", "0", "--json"]
     say(f"starting the service on {data_dir} …")
     with log.open("wb") as talk:
@@ -73,7 +79,7 @@ def _service(data_dir: Path, workers: int | None) -> Iterator[Client]:
             stdout=subprocess.PIPE,
             stderr=talk,
             process_group=0,
-            preexec_fn=die_with_parent(),
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
     assert service.stdout is not None
     try:
@@ -102,6 +108,7 @@ def _study(nas: Client, document: dict[str, Any], *, again: bool) -> StudyRow:
 
 def _say_what_next(data_dir: Path, row: StudyRow) -> None:
     say(f"\nthe results stay in {data_dir}: the winner in {data_dir / 'winner'}, logs in {data_dir / 'logs'}")
-    say(f"look closer:  nas up --data-dir {data_dir}    then open the page it names")
-    say(f"              nas top {row.id} --data-dir {data_dir}")
-    say("your own:     copy nas/examples/demo.json, change it, then: nas check FILE && nas submit FILE")
+    say(f"look closer:  {typed('up', data_dir=data_dir)}    then open the page it names")
+    say(f"              {typed('top', row.id, data_dir=data_dir)}")
+    say(f"your own:     copy {EXAMPLE}, change it, then beside a running service:")
+    say(f"              {typed('submit', 'FILE', data_dir=data_dir)}")

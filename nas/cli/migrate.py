@@ -8,6 +8,7 @@ from nas import supervisor
 from nas.cli.options import AsJson
 from nas.cli.output import print_json, say
 from nas.connection import DEFAULT_URL, Connection, save_connection
+from nas.private_files import private_folder
 from nas.settings import Settings
 from nas.store.engine import database_url
 
@@ -22,7 +23,7 @@ def migrate(
     again is safe.
     """
     settings = Settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    private_folder(settings.data_dir)
     key = supervisor.prepare(settings.data_dir, database_url(settings))
     save_connection(settings.data_dir, Connection(url=url, key=key))
     if as_json:

@@ -8,6 +8,7 @@ its data.
 import fcntl
 import hashlib
 import importlib.util
+import logging
 import os
 import pwd
 import shutil
@@ -24,6 +25,9 @@ from urllib.parse import quote
 import psutil
 
 from nas.errors import StoreUnavailable
+from nas.private_files import open_lock, private_folder
+
+log = logging.getLogger(__name__)
 
 VERSION = 18
 USER = "nas"
@@ -113,7 +117,7 @@ class EmbeddedPostgres:
             shutil.rmtree(socket_dir, ignore_errors=True)
 
     def _start(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(self.data_dir)
         with _lock(self.data_dir):
             if self.postmaster_pid() is not None:
                 return
@@ -145,7 +149,7 @@ class EmbeddedPostgres:
 @contextmanager
 def _lock(data_dir: Path) -> Iterator[None]:
     """One process at a time starts or stops the server."""
-    with (data_dir / "postgres.lock").open("a") as file:
+    with open_lock(data_dir / "postgres.lock") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -238,13 +242,14 @@ def _make_private(folder: Path) -> None:
 
 
 def _let_account_reach(path: Path) -> None:
-    """As root: let the server's account pass through the folders above `path` (pass, not list)."""
+    """As root: let the server's account pass through the folders above `path` (pass, not list), and say so."""
     if _account() is None:
         return
     for folder in path.parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+            log.warning("PostgreSQL runs as %s, not as root: other users may now pass through %s", _ACCOUNT, folder)
 
 
 def _check_path(pgdata: Path) -> None:

@@ -3,6 +3,7 @@
 import signal
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -14,8 +15,8 @@ from nas.connection import Connection, save_connection
 from nas.errors import Invalid
 from nas.store.api_keys import authenticate, revoke_key
 from nas.store.embedded import EmbeddedPostgres
-from nas.supervisor import prepare, refuse_remote
-from tests.service import Service, command_line, nas, running
+from nas.supervisor import STOP_POSTGRES, prepare, refuse_remote
+from tests.service import Service, command_line, nas, running, wait_for
 
 PARTS = ("postgres", "uvicorn", "workers.main", "raylet", "gcs_server")
 
@@ -49,6 +50,28 @@ def test_up_listens_on_loopback_only(service: Service) -> None:
 
 def test_key_file_is_its_owners_alone(service: Service) -> None:
     assert stat.S_IMODE((service.data_dir / "key").stat().st_mode) == 0o600
+
+
+def test_nothing_in_the_data_folder_is_open_to_others(service: Service) -> None:
+    wait_for((service.data_dir / "workspace").is_dir, "the driver makes no workspace")
+    folders = {path: stat.S_IMODE(path.stat().st_mode) for path in service.data_dir.iterdir() if path.is_dir()}
+    assert {path.name for path in folders} >= {"logs", "postgres", "workspace"}
+    assert set(folders.values()) == {0o700}
+    for name in ("up.lock", "postgres.lock", "ray_token"):
+        assert stat.S_IMODE((service.data_dir / name).stat().st_mode) == 0o600
+
+
+def test_only_the_database_of_the_data_folder_is_stopped_by_its_number(tmp_path: Path) -> None:
+    """The number in an old pid file may be another program's by now."""
+    pid_file = tmp_path / "postmaster.pid"
+    for folder, ends in ((tmp_path / "other", False), (tmp_path, True)):
+        with subprocess.Popen(["tail", "-f", "/dev/null", str(folder)], stderr=subprocess.DEVNULL) as process:
+            pid_file.write_text(f"{process.pid}\nmore\n")
+            subprocess.run(["/bin/sh", "-c", STOP_POSTGRES, str(pid_file)], check=False)
+            if not ends:
+                assert process.poll() is None
+                process.kill()
+        assert process.returncode == (-signal.SIGINT if ends else -signal.SIGKILL)
 
 
 def test_key_is_in_no_log_and_no_command_line(service: Service) -> None:

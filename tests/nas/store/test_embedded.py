@@ -142,8 +142,19 @@ def test_embedded_server_is_closed_to_other_users(server: EmbeddedPostgres) -> N
     assert stat.S_IMODE(server.pgdata.stat().st_mode) == 0o700
     (sock,) = [path for path in server.pgdata.glob(".s.PGSQL.*") if path.is_socket()]
     assert stat.S_IMODE(sock.stat().st_mode) == 0o700
+    assert stat.S_IMODE((server.data_dir / "postgres.lock").stat().st_mode) == 0o600
+    # as root, the server's own account passes through
+    assert stat.S_IMODE(server.data_dir.stat().st_mode) == (0o701 if os.geteuid() == 0 else 0o700)
     with psycopg.connect(server.url) as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server has an account of its own")
+def test_embedded_server_says_which_folders_it_opens_for_its_account(
+    server: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.ensure_running()
+    assert f"may now pass through {server.data_dir}" in caplog.text
 
 
 def test_embedded_server_says_what_is_wrong_with_its_files(server: EmbeddedPostgres) -> None:
