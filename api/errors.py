@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from nas.errors import Conflict, Denied, FieldProblem, Invalid, NasError, NotFound, StoreUnavailable
+from nas.errors import Conflict, Denied, FieldProblem, Invalid, NasError, NotFound, StoreUnavailable, json_pointer
 from nas.validation import reason
 
 PROBLEM_JSON = "application/problem+json"
@@ -118,7 +118,7 @@ def refusal_of(request: Request, error: Exception) -> Refusal:
 
 def _parameter_refusal(error: RequestValidationError) -> Refusal:
     """A query, path or header parameter. Its pointer is the place, then the name: `/query/limit`."""
-    fields = tuple(FieldProblem("/".join(("", *map(str, item["loc"]))), reason(item)) for item in error.errors()[:20])
+    fields = tuple(FieldProblem(json_pointer(*item["loc"]), reason(item)) for item in error.errors()[:20])
     return Refusal(KINDS[Invalid], "a parameter of the request is not valid", fields)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nas.errors import FieldProblem, Invalid
+from nas.errors import FieldProblem, Invalid, json_pointer
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 20_000
@@ -37,11 +37,6 @@ def parse(text: bytes) -> Any:
     if problems:
         raise Invalid("the JSON holds values that cannot be accepted", problems)
     return document
-
-
-def pointer(*path: str | int) -> str:
-    """A JSON pointer (RFC 6901); the whole document is the empty one."""
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
 
 
 def _decode(text: bytes) -> Any:
@@ -96,7 +91,7 @@ def _walk(document: Any) -> Iterator[FieldProblem]:
             pending.extend(reversed([((*path, step), child) for step, child in _children(value)]))
         else:
             n_problems += 1
-            yield FieldProblem(pointer(*path), reason)
+            yield FieldProblem(json_pointer(*path), reason)
 
 
 def _excess(path: tuple[str | int, ...], n_values: int, value: Any) -> str | None:

@@ -11,6 +11,11 @@ class FieldProblem:
     reason: str
 
 
+def json_pointer(*steps: str | int) -> str:
+    """A JSON pointer (RFC 6901); the whole document is the empty one."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
 class NasError(Exception):
     """Base of all domain errors. The message says what to do next."""
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from nas.errors import FieldProblem, Invalid
+from nas.errors import FieldProblem, Invalid, json_pointer
 from search_spaces.document import Document
 
 MAX_PROBLEMS = 20
@@ -50,7 +50,7 @@ def _pointer(detail: ErrorDetails, document: Any) -> str:
             steps.append(step)
     if detail["type"] == "missing":
         steps.append(detail["loc"][-1])
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+    return json_pointer(*steps)
 
 
 def _has(value: Any, step: str | int) -> bool:
