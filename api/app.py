@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
 from api import errors, openapi, pages
 from api.edge import Edge
 from api.metrics import Requests, States
 from api.routers import catalogues, events, exports, health, keys, leaderboard, studies, trials
+from api.routers.parameters import refuse_unknown
 from api.services import Services
 from nas.settings import Settings
 from nas.store.engine import database_url, open_engine
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     for module in ROUTERS:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(refuse_unknown)])
     pages.install(app)
     errors.install(app, page=pages.refused)
     openapi.install(app)

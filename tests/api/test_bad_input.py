@@ -206,6 +206,22 @@ def test_bad_parameters_are_refused_by_name(client: httpx.Client, submit, path: 
         assert parameter in problem["errors"][0]["pointer"]
 
 
+@pytest.mark.parametrize(
+    ("path", "pointer", "words"),
+    [
+        ("/v1/studies?stat=running", "/query/stat", "did you mean 'state'"),
+        ("/v1/studies?a/b=1", "/query/a~1b", "there are cursor, limit, name, state"),
+        ("/v1/studies/{id}/leaderboard?on_front=true", "/query/on_front", "there is no such parameter"),
+        ("/v1/studies/{id}/leaderboard?limit=1&x=&x=", "/query/x", "where"),
+        ("/v1/zoo?name=transformer", "/query/name", "no query parameters"),
+    ],
+)
+def test_unknown_parameters_are_refused_by_name(client: httpx.Client, submit, path: str, pointer: str, words: str):
+    problem = check_problem(client.get(path.replace("{id}", submit())), 422)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert words in problem["errors"][0]["reason"]
+
+
 @pytest.mark.parametrize("cursor", ["x", "%00", "AAAA", "e30", "🙂", "e" * 900])
 @pytest.mark.parametrize("path", ["/v1/studies", "/v1/studies/{id}/trials", "/v1/studies/{id}/leaderboard"])
 def test_bad_cursors_are_refused(client: httpx.Client, submit, path: str, cursor: str):
