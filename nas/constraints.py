@@ -3,8 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from nas.metrics import METRICS
-from nas.study import Constraint
+from nas.study import Constraint, StudySpec
 from search_spaces.primitives import Cost
+
+
+def limits(spec: StudySpec, max_params: int) -> tuple[Constraint, ...]:
+    """The study's constraints and the service's own limit: what its proposals must keep."""
+    return (*spec.constraints, Constraint(metric="params", max=max_params))
 
 
 def excess(cost: Cost, constraints: Sequence[Constraint]) -> float:

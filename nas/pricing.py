@@ -3,14 +3,15 @@
 How long it takes is not said: it follows from steps and hardware, and is known once a worker has been measured.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from random import Random
 
-from nas.constraints import excess
+from nas.constraints import excess, limits
 from nas.study import StudySpec
 from search_spaces.cost import price
-from search_spaces.primitives import Cost
+from search_spaces.primitives import Cost, CostContext
+from search_spaces.space import Space
 
 N_SAMPLES = 200
 
@@ -19,8 +20,9 @@ N_SAMPLES = 200
 class Quote:
     """space_size: assignments. least, most: each cost over sampled members. params_bound: no member has more.
 
-    feasible_share: of the sampled members, those that keep the constraints, 0 to 1. runs, optimiser_steps: at most so many,
-    references included; planned_runs, planned_steps: so many when halving keeps exactly 1/eta of every rung.
+    feasible_share: of the sampled members, those that keep the constraints and the service's limit, 0 to 1. runs,
+    optimiser_steps: at most so many, references included; planned_runs, planned_steps: so many when halving keeps exactly
+    1/eta of every rung.
     """
 
     space_size: int
@@ -34,9 +36,10 @@ class Quote:
     planned_steps: int
 
 
-def quote(spec: StudySpec) -> Quote:
-    """Price a study."""
-    costs = _sampled_costs(spec)
+def quote(spec: StudySpec, max_params: int) -> Quote:
+    """Price a study for a service that accepts so many parameters."""
+    costs = list(sampled_costs(spec.space, spec.cost_at.context))
+    kept = limits(spec, max_params)
     everybody = [spec.budget.trials + len(spec.references)] * len(spec.protocol.rungs)
     planned = _planned_trials(spec)
     return Quote(
@@ -44,7 +47,7 @@ def quote(spec: StudySpec) -> Quote:
         least=_extreme(min, costs),
         most=_extreme(max, costs),
         params_bound=spec.space.params_bound(),
-        feasible_share=sum(excess(cost, spec.constraints) == 0 for cost in costs) / len(costs),
+        feasible_share=sum(excess(cost, kept) == 0 for cost in costs) / len(costs),
         runs=sum(everybody),
         optimiser_steps=_steps(spec, everybody),
         planned_runs=sum(planned),
@@ -52,10 +55,10 @@ def quote(spec: StudySpec) -> Quote:
     )
 
 
-def _sampled_costs(spec: StudySpec) -> list[Cost]:
+def sampled_costs(space: Space, context: CostContext) -> Iterator[Cost]:
+    """Of `N_SAMPLES` random members, the same ones for everybody who asks."""
     rng = Random(0)
-    members = (spec.space.build(spec.space.sample(rng)) for _ in range(N_SAMPLES))
-    return [price(member, spec.cost_at.context) for member in members]
+    return (price(space.build(space.sample(rng)), context) for _ in range(N_SAMPLES))
 
 
 def _extreme(choose: Callable[[Iterable[int]], int], costs: list[Cost]) -> Cost:

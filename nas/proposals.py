@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nas.brain import Brain
-from nas.constraints import excess, explain
+from nas.constraints import excess, explain, limits
 from nas.objectives import Values, objective_values
 from nas.ports import Standing
 from nas.references import build_reference
-from nas.study import Constraint, StudySpec
+from nas.study import StudySpec
 from nas.trial import Trial, TrialState
 from search_spaces.cost import price
 from search_spaces.primitives import Cost
@@ -24,7 +24,7 @@ class Proposals:
 
     def __init__(self, spec: StudySpec, *, max_params: int) -> None:
         self._spec = spec
-        self._limits = (*spec.constraints, Constraint(metric="params", max=max_params))
+        self._limits = limits(spec, max_params)
         self._brain = Brain(spec)
         self._first_with: dict[bytes, int] = {}
         self._duplicates: defaultdict[int, list[int]] = defaultdict(list)

@@ -9,19 +9,21 @@ from typing import Any
 
 from nas.corpora import BUILT_IN_CORPORA, locate
 from nas.errors import FieldProblem, Invalid
+from nas.pricing import N_SAMPLES, sampled_costs
 from nas.study import StudySpec
 from nas.tasks import BytesLM
 from nas.validation import validate
 from search_spaces.presets import PRESETS
 
 
-def read_spec(document: Any, data_root: Path | None) -> StudySpec:
+def read_spec(document: Any, data_root: Path | None, max_params: int) -> StudySpec:
     """The study that a decoded JSON document asks for; its `space` is a space document or `{"preset": NAME}`.
 
     Raises `Invalid` with a JSON pointer to each wrong field. `data_root`: the folder that users' corpora must lie in.
+    `max_params`: the largest architecture that the service accepts; a space of larger ones only is refused.
     """
     spec = validate(StudySpec, _with_preset_replaced(document))
-    problems = tuple(_corpus_problems(spec, data_root))
+    problems = (*_corpus_problems(spec, data_root), *_size_problems(spec, max_params))
     if problems:
         raise Invalid(problems[0].reason, problems)
     return spec
@@ -56,6 +58,18 @@ def _with_preset_replaced(document: Any) -> Any:
 
 def _invalid_space(pointer: str, reason: str) -> Invalid:
     return Invalid(f"{pointer}: {reason}", (FieldProblem(pointer, reason),))
+
+
+def _size_problems(spec: StudySpec, max_params: int) -> Iterator[FieldProblem]:
+    if spec.space.params_bound() <= max_params:
+        return
+    smallest = min(cost.params for cost in sampled_costs(spec.space, spec.cost_at.context))
+    if smallest > max_params:
+        yield FieldProblem(
+            "/space/genes",
+            f"this service accepts {max_params:,} parameters, and the smallest of {N_SAMPLES} architectures of the space has"
+            f" {smallest:,}; allow smaller values",
+        )
 
 
 def _corpus_problems(spec: StudySpec, data_root: Path | None) -> Iterator[FieldProblem]:

@@ -6,7 +6,7 @@ gene with one value is settled, so a member's `params` name only the genes that 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product, starmap
 from random import Random
@@ -17,12 +17,11 @@ from pydantic import Field, model_validator
 from search_spaces.allowed import Allowed, GeneValues, Values, allowed_values, parse_genes, refuse
 from search_spaces.architecture import Architecture, TokenInput
 from search_spaces.bounds import oversized, params_bound
-from search_spaces.cost import price
 from search_spaces.decoding import Assignment, decode
 from search_spaces.document import Document
 from search_spaces.feasibility import impossible
 from search_spaces.genes import Facts, Gene, GeneValue, Mode, listed, shown
-from search_spaces.primitives import Cost, CostContext, Problem
+from search_spaces.primitives import Problem
 
 Params = dict[str, GeneValue]
 Choose = Callable[[Gene, Values], GeneValue]
@@ -44,15 +43,6 @@ class OutsideSpace(ValueError):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(f"{problem.field}: {problem.reason}" for problem in problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class CostRange:
-    """Least and most of each cost over sampled members, and a parameter count that no member exceeds."""
-
-    least: Cost
-    most: Cost
-    params_bound: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +133,6 @@ class Space(Document):
             return outside.problems
         return ()
 
-    def cost_range(self, context: CostContext, n_samples: int, rng: Random) -> CostRange:
-        """Price `n_samples` (at least 1) random members."""
-        costs = [price(self.build(self.sample(rng)), context) for _ in range(n_samples)]
-        columns = list(zip(*(astuple(cost) for cost in costs), strict=True))
-        return CostRange(least=_cost(map(min, columns)), most=_cost(map(max, columns)), params_bound=self.params_bound())
-
     def _decide(self, choose: Choose) -> Assignment:
         """The one walk: a value for every active gene, settled or chosen."""
         facts, assignment = Facts(), {}
@@ -176,11 +160,6 @@ class Space(Document):
             return f"settled at {shown(self._allowed[name][0])} in this space; leave it out"
         condition = next(gene.condition for gene in self._catalogue if gene.name == name)
         return f"not active here, because it is not so that {condition}; leave it out"
-
-
-def _cost(columns: Iterator[int]) -> Cost:
-    params, active_params, flops_per_token, state_bytes = columns
-    return Cost(params=params, active_params=active_params, flops_per_token=flops_per_token, state_bytes=state_bytes)
 
 
 def _never_decided(reach: Reach) -> Iterator[Problem]:

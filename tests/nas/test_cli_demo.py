@@ -11,9 +11,11 @@ from tests.service import command_line, nas, tiny_study
 
 
 def test_example_is_a_study_that_can_be_submitted() -> None:
-    spec = read_spec(json.loads(EXAMPLE.read_text()), None)
+    spec = read_spec(json.loads(EXAMPLE.read_text()), None, 10**9)
     assert spec.space.size() >= spec.budget.trials
     assert {"transformer", "conv_attention"} <= set(spec.references)
+    # with two rates every choice is at the edge of the grid, which then says nothing
+    assert len(spec.protocol.learning_rates) >= 3
 
 
 def test_demo_leaves_a_verified_winner_and_nothing_running(tmp_path: Path) -> None:
@@ -26,6 +28,12 @@ def test_demo_leaves_a_verified_winner_and_nothing_running(tmp_path: Path) -> No
     assert json.loads((data / "winner" / "provenance.json").read_text())["study"]["name"] == "small demo"
     assert not [process for process in psutil.process_iter() if str(data) in command_line(process)]
 
-    again = nas("demo", "--data-dir", str(data), "--study", str(study), "--workers", "2")
+    assert f"-m nas.cli up --data-dir {data}" in first.stderr
+
+    again = nas("demo", "--data-dir", str(data), "--study", str(study), "--workers", "2", "--json")
     assert again.returncode == 0, again.stdout + again.stderr
+    *lines, verified = map(json.loads, again.stdout.splitlines())
+    assert [line["rank"] for line in lines if "rank" in line] == list(range(1, 1 + sum("rank" in line for line in lines)))
+    assert lines[0]["seq"] == 1
+    assert verified["ok"]
     assert 'the study "small demo" is completed' in again.stderr

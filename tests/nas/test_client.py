@@ -43,8 +43,8 @@ def test_check_names_the_field_that_is_wrong(nas: Client) -> None:
 
 
 def test_submitting_the_same_document_again_is_the_same_study(nas: Client, done: StudyRow) -> None:
-    assert nas.submit(tiny_study(done.name)).id == done.id
-    spec = read_spec(tiny_study(done.name), None)
+    assert nas.submit_or_find(tiny_study(done.name)) == (done, True)
+    spec = read_spec(tiny_study(done.name), None, 10**9)
     assert isinstance(spec, StudySpec)
     assert nas.study(done.id).spec == spec
 
@@ -108,7 +108,9 @@ def test_watch_goes_on_after_the_event_that_was_seen_last(nas: Client, done: Stu
 
 
 def test_pause_resume_and_stop_are_wishes_that_the_driver_grants(nas: Client) -> None:
-    study = nas.submit(tiny_study("wishes", **LONG)).id
+    row, found = nas.submit_or_find(tiny_study("wishes", **LONG))
+    assert not found
+    study = row.id
     states = (event.data["state"] for event in nas.watch(study) if event.kind == "study.state")
     assert next(states) == StudyState.RUNNING
     assert nas.pause(study).wish is Wish.PAUSE
