@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from nas.changes import Changes
 from nas.halving import Halving
 from nas.objectives import ranked_values
-from nas.pareto import Flags, ParetoFront
+from nas.pareto import ParetoFront
 from nas.ports import Batch, Claim, Kept, RunRecord, Standing
 from nas.proposals import Proposals
 from nas.run import MAX_ATTEMPTS, RETRIED, Failure, Finished, Result, Run, RunKey, RunState
@@ -106,9 +106,10 @@ class Campaign:
         """Take in a stored trial. In order of number, before everything else."""
         self._proposals.replay(standing)
         waits = standing.state in (TrialState.PAUSED, TrialState.PRUNED)
-        for rung, score in enumerate(standing.scores):
+        for rung, (score, validation_score) in enumerate(zip(standing.scores, standing.validation_scores, strict=True)):
             promoted = rung < len(standing.scores) - 1 or not waits
-            self._rank(standing.number, rung, score, standing.cost, promoted=promoted)
+            self._rank(standing.number, rung, validation_score, standing.cost, promoted=promoted)
+            self._front.add(standing.number, rung, ranked_values(self.spec.objectives, score, standing.cost))
         measured = bool(standing.scores) or standing.state is TrialState.FAILED
         self._n_measured += measured and standing.reference is None
         if standing.state is TrialState.PAUSED:
@@ -229,8 +230,9 @@ class Campaign:
         self._n_failures = 0
         self._measure(live)
         self._end_run(finished, RunState.SUCCEEDED, score=result.score)
-        flags = self._rank(number, rung, result.score, live.trial.cost)
-        self._proposals.tell(number, result.score, live.trial.cost)
+        self._rank(number, rung, result.validation_score, live.trial.cost)
+        self._proposals.tell(number, result.validation_score, live.trial.cost)
+        flags = self._front.add(number, rung, ranked_values(self.spec.objectives, result.score, live.trial.cost))
         state = self._state_after(number, rung)
         row = replace(live.trial, state=state, rung=rung, result=result, pareto=number in self._front)
         self._changes.trial(row)
@@ -273,11 +275,11 @@ class Campaign:
     def _measure(self, live: Live) -> None:
         self._n_measured += live.rung == 0 and live.trial.reference is None
 
-    def _rank(self, number: int, rung: int, score: float, cost: Cost, *, promoted: bool = False) -> Flags:
-        values = ranked_values(self.spec.objectives, score, cost)
+    def _rank(self, number: int, rung: int, validation_score: float, cost: Cost, *, promoted: bool = False) -> None:
+        """For promotion, which like the sampler never sees test data: the reported scores are no product of the search."""
         if self._halving and self._halved(number) and rung < self.spec.protocol.last_rung:
+            values = ranked_values(self.spec.objectives, validation_score, cost)
             self._halving.record(number, rung, values, promoted=promoted)
-        return self._front.add(number, rung, values)
 
     def _halved(self, number: int) -> bool:
         return self._halving is not None and not self._proposals.is_reference(number)

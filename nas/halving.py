@@ -1,7 +1,7 @@
 """Asynchronous successive halving (arXiv 1810.05934): who goes on to the next rung, decided without waiting for anybody.
 
 A trial goes on as soon as it is among the best 1/eta of those scored at its rung. When a study ends, a rung from which nobody
-went on sends its best one, so that every study has a trial at the full budget.
+went on sends its best one, so that every study has a trial at the full budget. Scores are those on validation data.
 """
 
 from collections.abc import Iterator

@@ -87,7 +87,7 @@ class Batch:
 class Standing:
     """What a driver must know of a trial to go on with it: no architecture and no result, so that 100,000 fit in memory.
 
-    digest: the architecture's. scores, folders: of its results, one per rung it has passed, lowest first.
+    digest: the architecture's. scores, validation_scores, folders: of its results, one per rung it has passed, lowest first.
     attempts: the highest attempt so far at the rung after those; failures: how many of them failed (lost ones did not).
     """
 
@@ -99,6 +99,7 @@ class Standing:
     reference: str | None = None
     twin: int | None = None
     scores: tuple[float, ...] = ()
+    validation_scores: tuple[float, ...] = ()
     folders: tuple[str, ...] = ()
     attempts: int = 0
     failures: int = 0

@@ -79,9 +79,9 @@ class Proposals:
             reference=reference,
         )
 
-    def tell(self, number: int, score: float, cost: Cost) -> None:
-        """A trial's newest score; its duplicates hear it too."""
-        values = objective_values(self._spec.objectives, score, cost)
+    def tell(self, number: int, validation_score: float, cost: Cost) -> None:
+        """A trial's newest score on validation data; its duplicates hear it too."""
+        values = objective_values(self._spec.objectives, validation_score, cost)
         if self.is_reference(number):
             self._reference_values[number] = values
         for own in self._own(number):
@@ -110,8 +110,8 @@ class Proposals:
             self._pair(number, standing.twin)
         elif state in (TrialState.FAILED, TrialState.CANCELLED):
             self.fail(number)
-        elif standing.scores:
-            self.tell(number, standing.scores[-1], standing.cost)
+        elif standing.validation_scores:
+            self.tell(number, standing.validation_scores[-1], standing.cost)
 
     def _judge(self, trial: Trial) -> Trial:
         reason = explain(trial.cost, self._limits)

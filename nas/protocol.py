@@ -37,7 +37,8 @@ class Protocol(Document):
     """Every architecture of a study is judged by the same protocol.
 
     Each task is trained from scratch for every learning rate and replica; the learning rate is chosen per task on validation
-    data, the value reported is on test data. The trial's score is the mean of the tasks' scores.
+    data, the value reported is on test data. The trial's score is the mean of the tasks' scores. What is promoted and proposed
+    next follows the same mean on validation data.
     """
 
     tasks: Annotated[tuple[AnyTask, ...], Field(min_length=1, max_length=8)] = (MQAR(),)

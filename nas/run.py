@@ -146,6 +146,7 @@ class Measurement(Document):
 class Result(Document):
     """A scored run. `interval` says what the 95 % interval covers: seeds and the draw of the test set, or only the latter.
 
+    `validation_score` is the same mean on validation data. It is what the search sees; `score` is what a reader is told.
     `notes` are sentences about what went otherwise than planned, such as a checkpoint that had to be trained again.
     """
 
@@ -153,6 +154,7 @@ class Result(Document):
     score_low: float
     score_high: float
     interval: Literal["replicas", "test_sample"]
+    validation_score: float
     tasks: tuple[TaskResult, ...]
     ledger: tuple[LedgerEntry, ...]
     measurement: Measurement

@@ -217,6 +217,7 @@ class _Evaluation:
             score_low=score.low,
             score_high=score.high,
             interval=score.interval,
+            validation_score=score.validation,
             tasks=tuple(self._task_result(subject, one) for subject, one in chosen),
             ledger=tuple(self._log.ledger),
             measurement=self._measurement(),

@@ -55,6 +55,11 @@ class Chosen:
         return fmean(self.scores)
 
     @property
+    def validation_score(self) -> float:
+        """The mean over replicas, on the validation sequences."""
+        return fmean(self.task.score(replica.validation) for replica in self.replicas)
+
+    @property
     def standard_error(self) -> float:
         """Of the mean test metric: over replicas where there are several, else over test sequences."""
         if len(self.replicas) > 1:
@@ -70,12 +75,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The mean over tasks with its 95 % interval."""
+    """The mean over tasks with its 95 % interval, and the same mean on validation data for the search to go by."""
 
     value: float
     low: float
     high: float
     interval: Literal["replicas", "test_sample"]
+    validation: float
 
 
 def choose(task: Task, n_rates: int, measured: Mapping[int, Sequence[Measured | None]]) -> Chosen | None:
@@ -110,7 +116,8 @@ def score(tasks: Sequence[Chosen]) -> Score:
         over_seeds = STUDENT_975[len(by_replica) - 2] * stdev(by_replica) / math.sqrt(len(by_replica))
         reach = math.hypot(reach, over_seeds)
     kind: Literal["replicas", "test_sample"] = "replicas" if len(by_replica) > 1 else "test_sample"
-    return Score(value, max(0.0, value - reach), min(1.0, value + reach), kind)
+    validation = fmean(task.validation_score for task in tasks)
+    return Score(value, max(0.0, value - reach), min(1.0, value + reach), kind, validation)
 
 
 def sample_error(task: Task, values: Sequence[float]) -> float:

@@ -85,6 +85,7 @@ def _end_columns(record: RunRecord) -> dict[str, Any]:
         "its_attempt": record.key.attempt,
         "to": record.state.value,
         "with_score": result.score if result else None,
+        "with_validation_score": result.validation_score if result else None,
         "with_folder": result.folder if result else None,
         "with_result": result.to_json() if result else None,
         "with_failure": failure.to_json() if failure else None,
@@ -102,6 +103,7 @@ _END = (
     .values(
         state=bindparam("to"),
         score=bindparam("with_score"),
+        validation_score=bindparam("with_validation_score"),
         folder=bindparam("with_folder"),
         result=bindparam("with_result"),
         failure=bindparam("with_failure"),

@@ -161,6 +161,7 @@ run = Table(
     Column("attempt", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("score", Double),
+    Column("validation_score", Double),
     Column("folder", Text),
     Column("result", JsonText),
     Column("failure", JsonText),
@@ -172,9 +173,7 @@ run = Table(
         ["study_id", "number"], ["nas_trial.study_id", "nas_trial.number"], ondelete="CASCADE", name="nas_run_trial"
     ),
     _one_of("state", RunState, "nas_run_state"),
-    CheckConstraint(
-        "(state = 'succeeded') = (result IS NOT NULL AND score IS NOT NULL AND folder IS NOT NULL)", name="nas_run_result"
-    ),
+    CheckConstraint("(state = 'succeeded') = (num_nulls(result, score, validation_score, folder) = 0)", name="nas_run_result"),
     CheckConstraint("(state = 'failed') = (failure IS NOT NULL)", name="nas_run_failure"),
 )
 Index("nas_run_counts_once", run.c.study_id, run.c.number, run.c.rung, unique=True, postgresql_where=run.c.state == "succeeded")

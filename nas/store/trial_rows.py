@@ -88,6 +88,7 @@ _PASSED = (
     select(
         run.c.number,
         func.array_agg(aggregate_order_by(run.c.score, run.c.rung)).label("scores"),
+        func.array_agg(aggregate_order_by(run.c.validation_score, run.c.rung)).label("validation_scores"),
         func.array_agg(aggregate_order_by(run.c.folder, run.c.rung)).label("folders"),
         func.count().label("n"),
     )
@@ -116,6 +117,7 @@ _STANDINGS = (
         trial.c.reference,
         trial.c.twin,
         _PASSED.c.scores,
+        _PASSED.c.validation_scores,
         _PASSED.c.folders,
         func.coalesce(_TRIED.c.attempts, 0).label("attempts"),
         func.coalesce(_TRIED.c.failures, 0).label("failures"),
@@ -187,7 +189,7 @@ def _move_columns(study_id: str, move: Move) -> dict[str, Any]:
 
 
 def _standing(row: Row[*tuple[Any, ...]]) -> Standing:
-    number, state, genes, digest, cost, reference, twin, scores, folders, attempts, failures = row
+    number, state, genes, digest, cost, reference, twin, scores, validation_scores, folders, attempts, failures = row
     params, active_params, flops_per_token, state_bytes = cost
     return Standing(
         number=number,
@@ -198,6 +200,7 @@ def _standing(row: Row[*tuple[Any, ...]]) -> Standing:
         reference=reference,
         twin=twin,
         scores=tuple(scores or ()),
+        validation_scores=tuple(validation_scores or ()),
         folders=tuple(folders or ()),
         attempts=attempts,
         failures=failures,

@@ -88,6 +88,7 @@ def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = ()) -> R
         score_low=max(0.0, score - 0.05),
         score_high=min(1.0, score + 0.05),
         interval="test_sample",
+        validation_score=score,
         tasks=(
             TaskResult(
                 task="mqar",

@@ -13,6 +13,11 @@ def score(run: Run) -> float:
     return 0.5 + 0.4 * ((cost.state_bytes * 31 + cost.params * 7) % 9973) / 9973 + 0.05 * run.rung
 
 
+def validation_score(run: Run) -> float:
+    """Not far from the score, and in another order."""
+    return score(run) + 0.02 * (run.seed % 7) / 7
+
+
 def succeed(run: Run) -> Finished:
     """The run's result."""
     value = score(run)
@@ -26,7 +31,8 @@ def succeed(run: Run) -> Finished:
     )  # fmt: skip
     entry = LedgerEntry(task="mqar", learning_rate=1e-3, replica=0, validation=value, test=value)
     result = Result(
-        score=value, score_low=value - 0.02, score_high=value + 0.02, interval="test_sample", tasks=(task,), ledger=(entry,),
+        score=value, score_low=value - 0.02, score_high=value + 0.02, interval="test_sample",
+        validation_score=validation_score(run), tasks=(task,), ledger=(entry,),
         measurement=measurement, folder=run.folder,
     )  # fmt: skip
     return _finished(run, result=result)

@@ -74,6 +74,34 @@ def test_driver_flags_the_pareto_front(engine):
     assert {trial.number for trial in trials(engine, study_id) if trial.pareto} == best
 
 
+@pytest.mark.parametrize("lives", [1, 3])
+def test_driver_searches_on_validation_and_reports_on_test(engine, lives):
+    """The two disagree entirely; the study changes drivers on the way."""
+
+    def evaluate(run):
+        finished = pretend.succeed(run)
+        return finished.model_copy(
+            update={"result": finished.result.model_copy(update={"validation_score": 1 - finished.result.score})}
+        )
+
+    study_id = submit(engine, study(trials=18, eta=3, sampler="tpe"))
+    for _ in range(lives - 1):
+        early = driver(engine, evaluate)
+        for _ in range(4):
+            early.step()
+        early.release()
+    last = driver(engine, evaluate, n_slots=1)
+    drive(last)
+    everybody = trials(engine, study_id)
+    first_rung = {run.number: run for run in runs(engine, study_id) if run.rung == 0 and run.state == "succeeded"}
+    ranked = sorted(first_rung.values(), key=lambda run: run.validation_score, reverse=True)
+    assert everybody[ranked[0].number].rung > 0, "the best on validation went on"
+    assert everybody[ranked[-1].number].rung == 0, "though the last had the best test score"
+    assert ranked[-1].score == max(run.score for run in first_rung.values())
+    top = [trial for trial in everybody if trial.rung == 2]
+    assert [trial.number for trial in everybody if trial.pareto] == [max(top, key=lambda trial: trial.score).number]
+
+
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_driver_gives_the_same_numbers_for_the_same_study(engine, sampler):
     seen = []

@@ -85,7 +85,7 @@ def test_proposals_replayed_go_on_alike():
         history.append(
             Standing(
                 number=trial.number, state=state, params=trial.params, digest=trial.architecture.digest, cost=trial.cost,
-                twin=trial.twin, scores=scores,
+                twin=trial.twin, scores=(0.5,) * len(scores), validation_scores=scores,
             )
         )  # fmt: skip
     for standing in history:

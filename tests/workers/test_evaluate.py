@@ -55,6 +55,7 @@ def test_evaluate_reports_test_at_the_rate_that_validation_chose(tmp_path):
     assert sum(entry.validation for entry in by_rate[task.learning_rate]) == best
     assert task.values == tuple(entry.test for entry in by_rate[task.learning_rate])
     assert math.isclose(result.score, sum(task.values) / 2)
+    assert math.isclose(result.validation_score, best / 2)
     assert result.interval == "replicas"
 
 

@@ -79,6 +79,15 @@ def test_score_of_one_replica_covers_the_test_sample_only():
     assert math.isclose(result.high - result.low, 2 * 1.959964 * math.sqrt(0.0005) / 2, rel_tol=1e-6)
 
 
+def test_score_on_validation_is_the_same_mean_of_other_data():
+    tasks = [
+        Chosen(MQAR(), 0, False, (measured(0.9, test=0.1), measured(0.7, test=0.2))),
+        Chosen(BytesLM(), 0, False, (measured(4.0, test=1.0), measured(2.0, test=1.0))),
+    ]
+    # accuracies 0.9 and 0.7, and 1 - 4/8 and 1 - 2/8
+    assert math.isclose(score(tasks).validation, (0.8 + 0.625) / 2)
+
+
 def test_score_stays_on_its_scale():
     result = score([Chosen(MQAR(), 0, False, (measured(0, test=0.99), measured(0, test=0.5)))])
     assert 0 == result.low < result.value < result.high == 1

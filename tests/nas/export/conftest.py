@@ -85,6 +85,7 @@ def _result(artifacts: tuple[Artifact, ...]) -> Result:
         score_low=0.48,
         score_high=0.52,
         interval="test_sample",
+        validation_score=0.5,
         tasks=(task,),
         ledger=(),
         measurement=measurement,

@@ -42,6 +42,7 @@ def result(score: float, folder: str = "here") -> Result:
         score_low=score - 0.1,
         score_high=score + 0.1,
         interval="replicas",
+        validation_score=score + 0.01,
         tasks=(
             TaskResult(
                 task="mqar",

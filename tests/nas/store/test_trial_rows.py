@@ -133,6 +133,7 @@ def test_history_is_what_a_driver_needs_to_go_on(store: PostgresDriverStore) -> 
     assert history.running == (RunKey(of, 0, 1, 2), RunKey(of, 1, 0, 1))
     zero, one, two = history.trials
     assert (zero.state, zero.scores, zero.folders) == (TrialState.RUNNING, (0.4,), ("trial-0/rung-0/attempt-2",))
+    assert zero.validation_scores == (0.4 + 0.01,)
     assert (zero.attempts, zero.failures) == (2, 1)
     assert (one.scores, one.folders, one.attempts, one.failures) == ((), (), 1, 0)
     assert (two.reference, two.attempts) == ("x", 0)

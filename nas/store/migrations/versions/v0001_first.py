@@ -134,6 +134,7 @@ CREATE TABLE nas_run (
     attempt INTEGER NOT NULL,
     state TEXT NOT NULL,
     score DOUBLE PRECISION,
+    validation_score DOUBLE PRECISION,
     folder TEXT,
     result JSON,
     failure JSON,
@@ -143,7 +144,7 @@ CREATE TABLE nas_run (
     CONSTRAINT nas_run_pkey PRIMARY KEY (study_id, number, rung, attempt),
     CONSTRAINT nas_run_trial FOREIGN KEY(study_id, number) REFERENCES nas_trial (study_id, number) ON DELETE CASCADE,
     CONSTRAINT nas_run_state CHECK (state IN ('running', 'succeeded', 'failed', 'lost')),
-    CONSTRAINT nas_run_result CHECK ((state = 'succeeded') = (result IS NOT NULL AND score IS NOT NULL AND folder IS NOT NULL)),
+    CONSTRAINT nas_run_result CHECK ((state = 'succeeded') = (num_nulls(result, score, validation_score, folder) = 0)),
     CONSTRAINT nas_run_failure CHECK ((state = 'failed') = (failure IS NOT NULL))
 );
 CREATE UNIQUE INDEX nas_run_counts_once ON nas_run (study_id, number, rung) WHERE state = 'succeeded';
