@@ -61,16 +61,21 @@ class Client:
 
     def check(self, spec: Spec) -> Quote:
         """Validate and price a study without creating it."""
-        return _read(Quote, self._transport.post("/v1/studies:check", _body(spec), repeatable=True))
+        return _read(Quote, self._transport.post("/v1/studies:check", _body(spec), repeatable=True).content)
 
     def submit(self, spec: Spec, idempotency_key: str | None = None) -> StudyRow:
         """Create a study.
 
         The same document gives the same study, however often it is sent, unless another key is given.
         """
+        return self.submit_or_find(spec, idempotency_key)[0]
+
+    def submit_or_find(self, spec: Spec, idempotency_key: str | None = None) -> tuple[StudyRow, bool]:
+        """As `submit`, and whether the study was already there."""
         body = _body(spec)
         key = idempotency_key or hashlib.sha256(body.encode()).hexdigest()
-        return _read(StudyView, self._transport.post("/v1/studies", body, idempotency_key=key)).row
+        answer = self._transport.post("/v1/studies", body, idempotency_key=key)
+        return _read(StudyView, answer.content).row, answer.headers.get("Idempotent-Replayed") == "true"
 
     def studies(self, *, states: tuple[StudyState, ...] = (), name: str | None = None) -> Iterator[StudyRow]:
         """Studies, newest first, fetched page by page."""
@@ -142,7 +147,8 @@ class Client:
 
     def create_key(self, owner: str, scopes: tuple[Scope, ...], label: str = "") -> NewKey:
         """A new API key. Its token is in the answer and nowhere else."""
-        return _read(NewKey, self._transport.post("/v1/keys", json.dumps({"owner": owner, "scopes": scopes, "label": label})))
+        body = json.dumps({"owner": owner, "scopes": scopes, "label": label})
+        return _read(NewKey, self._transport.post("/v1/keys", body).content)
 
     def list_keys(self) -> tuple[KeyView, ...]:
         """API keys without their secrets."""
@@ -153,7 +159,7 @@ class Client:
         self._transport.delete(f"/v1/keys/{quote(key_id, safe='')}")
 
     def _wish(self, study: str, verb: str) -> StudyRow:
-        return _read(StudyRow, self._transport.post(f"{self._path(study)}:{verb}", repeatable=True))
+        return _read(StudyRow, self._transport.post(f"{self._path(study)}:{verb}", repeatable=True).content)
 
     def _path(self, study: str) -> str:
         return f"/v1/studies/{study if _is_id(study) else self._id_of(study)}"

@@ -44,13 +44,13 @@ class Transport:
 
     def post(
         self, path: str, body: str | None = None, *, idempotency_key: str | None = None, repeatable: bool = False
-    ) -> bytes:
+    ) -> httpx.Response:
         """Change something, with a JSON body. `repeatable`: doing it twice is the same as once."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         safe = repeatable or idempotency_key is not None
-        return self._repeat(lambda: self._http.post(path, content=body, headers=headers), safe=safe).content
+        return self._repeat(lambda: self._http.post(path, content=body, headers=headers), safe=safe)
 
     def delete(self, path: str) -> None:
         """Remove something; removing it twice is fine."""
@@ -119,9 +119,7 @@ class Transport:
             raise self._silence(error) from None
 
     def _silence(self, error: Exception) -> Unreachable:
-        return Unreachable(
-            f"no answer from {self._url} ({error or type(error).__name__}); is it running? start one with: nas up"
-        )
+        return Unreachable(f"no answer from {self._url} ({error or type(error).__name__}); is nas up running there?")
 
 
 def _params(query: Query | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from nas.cli.failures import EXIT_CODES, exit_code_of
+from nas.cli.failures import EXIT_CODES, cure_of, exit_code_of
 from nas.cli.lazy import LazyCommand
 from nas.errors import NasError
 
@@ -70,5 +70,5 @@ def main() -> None:
     try:
         build()(prog_name="nas")
     except NasError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error}{cure_of(error)}\n")
         sys.exit(exit_code_of(error))

@@ -11,6 +11,7 @@ import typer
 from nas.cli.failures import CheckFailed
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
 from nas.cli.output import print_json, say
+from nas.cli.typed import typed
 from nas.client import Client
 from nas.errors import NotFound
 from nas.settings import Settings
@@ -37,7 +38,7 @@ def export(
         print_json({"study": study, "trial": number, "folder": str(folder), "files": sorted(map(str, files))})
         return
     sys.stdout.write(f"{folder}\n")
-    say(f"trial {number} is in {folder} ({len(files)} files); check it with: nas verify {folder}")
+    say(f"trial {number} is in {folder} ({len(files)} files); check it with: {typed('verify', str(folder))}")
 
 
 def verify(
@@ -68,7 +69,7 @@ def best_trial(nas: Client, study: str) -> int:
     """The number of the first trial on the leaderboard that the search itself found. Raises `NotFound`."""
     best = next(nas.leaderboard(study, reference=False), None) or next(nas.leaderboard(study), None)
     if best is None:
-        raise NotFound(f"nothing in {study} has a score yet; see nas show {study}")
+        raise NotFound(f"nothing in {study} has a score yet; see: {typed('show', study)}")
     return best.trial.number
 
 

@@ -17,6 +17,7 @@ import typer
 from nas.cli.failures import CheckFailed
 from nas.cli.options import AsJson
 from nas.cli.output import print_json, print_table, say
+from nas.cli.typed import typed
 from nas.connection import Connection, find_connection
 from nas.errors import Denied
 from nas.settings import Settings
@@ -117,7 +118,7 @@ def _service(settings: Settings, url: str | None) -> Iterator[Finding]:
         with httpx.Client(base_url=connection.url, timeout=5.0) as http:
             yield from _answers(http, connection)
     except httpx.TransportError as error:
-        yield Finding("server", False, f"{connection.url}: {error}", "start one with: nas up")
+        yield Finding("server", False, f"{connection.url}: {error}", f"start one with: {typed('up')}")
 
 
 def _answers(http: httpx.Client, connection: Connection) -> Iterator[Finding]:
@@ -127,7 +128,9 @@ def _answers(http: httpx.Client, connection: Connection) -> Iterator[Finding]:
     yield Finding("server", True, connection.url)
     yield Finding("database", ready.status_code == 200, health["status"], "; ".join(health["reasons"]))
     idle = health["status"] == "degraded"
-    yield Finding("driver", not idle, "none runs" if idle else "no study waits for one", f"see {LOGS}; nas up starts one")
+    yield Finding(
+        "driver", not idle, "none runs" if idle else "no study waits for one", f"see {LOGS}; {typed('up')} starts one"
+    )
     yield _clock(ready.headers.get("Date", ""))
     yield _key(http, connection)
 

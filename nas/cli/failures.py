@@ -1,5 +1,6 @@
 """Exit codes, and which error becomes which: one table."""
 
+from nas.cli.typed import typed
 from nas.errors import Conflict, Denied, Invalid, NasError, NotFound, StoreUnavailable
 from nas.problem import (
     InvalidRequest,
@@ -41,6 +42,11 @@ _CODES: tuple[tuple[type[NasError], int], ...] = (
 
 class CheckFailed(NasError):
     """The command did its work and the answer is no: a failed study, a bundle that does not verify."""
+
+
+def cure_of(error: NasError) -> str:
+    """What the command line can add to an error that the client does not know: how it was called."""
+    return f"; start one with: {typed('up')}" if isinstance(error, Unreachable) else ""
 
 
 def exit_code_of(error: NasError) -> int:

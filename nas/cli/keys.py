@@ -7,6 +7,7 @@ import typer
 
 from nas.cli.options import AsJson, DataDir, Url
 from nas.cli.output import print_json, print_table, say, to_data
+from nas.cli.typed import typed
 from nas.client import Client
 from nas.keys import SCOPES, Scope
 
@@ -32,7 +33,8 @@ def create(
         print_json(to_data(made))
         return
     sys.stdout.write(f"{made.token}\n")
-    say(f"this is the only time it is shown; use it as NAS_API_KEY, end it with: nas key revoke {made.key_id}")
+    end = typed("key", "revoke", made.key_id, url=url, data_dir=data_dir)
+    say(f"this is the only time it is shown; use it as NAS_API_KEY, end it with: {end}")
 
 
 @app.command("list")
@@ -61,8 +63,13 @@ def list_keys(url: Url = None, data_dir: DataDir = None, as_json: AsJson = False
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = None, data_dir: DataDir = None) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = None, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """End a key, for good."""
     with Client(url, data_dir=data_dir) as nas:
         nas.revoke_key(key_id)
+    if as_json:
+        print_json({"key_id": key_id})
+        return
     say(f"the key {key_id} opens nothing any more")

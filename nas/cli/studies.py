@@ -11,11 +11,12 @@ import typer
 
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
 from nas.cli.output import print_fields, print_json, print_table, say, score_text, short_number, to_data
+from nas.cli.typed import typed
 from nas.client import Client
 from nas.errors import Invalid
 from nas.pricing import Quote
 from nas.store.views import StudyRow
-from nas.study import StudyState
+from nas.study import FINAL_STUDY_STATES, StudyState
 
 SpecFile = Annotated[Path, typer.Argument(metavar="FILE", help="The study as JSON; - reads standard input.")]
 
@@ -35,11 +36,12 @@ def check(file: SpecFile, url: Url = None, data_dir: DataDir = None, as_json: As
             "space": f"{short_number(quote.space_size)} assignments of genes",
             **{title: _range(name, quote) for name, title in _COSTS.items()},
             "largest": f"no member has more than {quote.params_bound:,} parameters",
-            "runs": f"at most {quote.runs:,}",
-            "optimiser steps": f"at most {quote.optimiser_steps:,}",
+            "feasible": f"{quote.feasible_share:.0%} of sampled members keep the constraints",
+            "runs": f"{quote.planned_runs:,} planned, at most {quote.runs:,}",
+            "optimiser steps": f"{quote.planned_steps:,} planned, at most {quote.optimiser_steps:,}",
         }
     )
-    say("valid; create it with: nas submit")
+    say(f"valid; create it with: {typed('submit', str(file), url=url, data_dir=data_dir)}")
 
 
 def submit(
@@ -56,14 +58,17 @@ def submit(
     """
     document = read_document(file)
     with Client(url, data_dir=data_dir) as nas:
-        study = nas.submit({**document, "name": name} if name else document, key)
+        study, found = nas.submit_or_find({**document, "name": name} if name else document, key)
         where = nas.connection.url
     if as_json:
         print_json(to_data(study))
         return
     sys.stdout.write(f"{study.id}\n")
-    say(f'the study "{study.name}" is {study.state}: {where}/studies/{study.id}')
-    say(f"follow it with: nas watch {study.id}")
+    say(f'the study "{study.name}" is {"already there, " if found else ""}{study.state}: {where}/studies/{study.id}')
+    if found and study.state in FINAL_STUDY_STATES:
+        say("the same document names the same study; for another one add: --name NAME")
+    else:
+        say(f"follow it with: {typed('watch', study.id, url=url, data_dir=data_dir)}")
 
 
 def list_studies(
@@ -105,19 +110,27 @@ def show(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_jso
 def pause(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Start no new runs; those in flight go on."""
     with Client(url, data_dir=data_dir) as nas:
-        _print_wish(nas.pause(study), as_json, "it will start no new runs; go on with: nas resume")
+        row = nas.pause(study)
+    _print_wish(row, as_json, "it will start no new runs; go on with:", typed("resume", row.id, url=url, data_dir=data_dir))
 
 
 def resume(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Go on with a paused study."""
     with Client(url, data_dir=data_dir) as nas:
-        _print_wish(nas.resume(study), as_json, "it goes on; follow it with: nas watch")
+        row = nas.resume(study)
+    _print_wish(row, as_json, "it goes on; follow it with:", typed("watch", row.id, url=url, data_dir=data_dir))
 
 
 def stop(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """End a study; what was measured stays."""
     with Client(url, data_dir=data_dir) as nas:
-        _print_wish(nas.stop(study), as_json, "runs in flight end, then it is final; see what it found with: nas top")
+        row = nas.stop(study)
+    _print_wish(
+        row,
+        as_json,
+        "runs in flight end, then it is final; see what it found with:",
+        typed("top", row.id, url=url, data_dir=data_dir),
+    )
 
 
 def read_document(file: Path) -> dict[str, Any]:
@@ -149,11 +162,11 @@ def _range(name: str, quote: Quote) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def _print_wish(row: StudyRow, as_json: bool, advice: str) -> None:
+def _print_wish(row: StudyRow, as_json: bool, outlook: str, command: str) -> None:
     if as_json:
         print_json(to_data(row))
     else:
-        say(f'the study "{row.name}": {advice} {row.id}')
+        say(f'the study "{row.name}": {outlook} {command}')
 
 
 def _standing(row: StudyRow) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`nas up`: the whole service on this machine."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from nas import supervisor
 from nas.cli.options import AsJson
 from nas.cli.output import print_json, say
+from nas.cli.typed import typed
 from nas.connection import Connection
 from nas.settings import Settings
 
@@ -44,5 +46,10 @@ def _announce(connection: Connection, settings: Settings, as_json: bool) -> None
         print_json({"url": connection.url, "key_file": str(settings.data_dir / "key")})
         return
     say(f"running at {connection.url}")
+    # the link carries the key: a person who reads it here may have it, a file or a log must not
+    if sys.stderr.isatty():
+        say(f"open its page with {connection.url}/login#{connection.key}")
     say(f"the key is in {settings.data_dir / 'key'}; logs are in {settings.data_dir / 'logs'}")
-    say("next, in another terminal: nas submit FILE    (Ctrl-C here stops everything)")
+    # without the option the other commands look where the environment says
+    elsewhere = None if settings.data_dir == Settings().data_dir else settings.data_dir
+    say(f"next, in another terminal: {typed('submit', 'FILE', data_dir=elsewhere)}    (Ctrl-C here stops everything)")

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from nas.cli.failures import INTERRUPTED, CheckFailed
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
 from nas.cli.output import plain, print_json, say, score_text, stderr, to_data
+from nas.cli.typed import typed
 from nas.client import Client
 from nas.store.views import EventView, StudyRow
 from nas.study import StudyState
@@ -45,11 +46,12 @@ def watch(
         try:
             row = follow(nas, row, row.last_event if since is None else since, as_json=as_json)
         except KeyboardInterrupt:
-            say(f'\nno longer watching; the study "{row.name}" goes on. Watch again with: nas watch {row.id}')
+            again = typed("watch", row.id, url=url, data_dir=data_dir)
+            say(f'\nno longer watching; the study "{row.name}" goes on. Watch again with: {again}')
             raise typer.Exit(INTERRUPTED) from None
     say(outcome(row))
     if row.state is StudyState.FAILED:
-        raise CheckFailed(f"see why with: nas show {row.id}")
+        raise CheckFailed(f"see why with: {typed('show', row.id, url=url, data_dir=data_dir)}")
 
 
 def follow(nas: Client, row: StudyRow, after: int, *, as_json: bool) -> StudyRow:

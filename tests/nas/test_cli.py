@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from nas.cli import COMMANDS
+from nas.cli import COMMANDS, build
 from nas.cli.failures import EXIT_CODES, exit_code_of
+from nas.cli.lazy import LazyCommand
 from nas.cli.output import plain, short_number
+from nas.cli.typed import program, typed
 from nas.errors import Conflict, Denied, Invalid, NasError, NotFound, StoreUnavailable
 from nas.problem import Problem, Unreachable, failure_of
 from tests.service import nas
@@ -41,6 +43,31 @@ def test_command_says_in_full_what_the_overview_says_in_short(command: Any) -> N
     real = command.load()
     assert real.help.splitlines()[0] == command.help
     assert all(parameter.help for parameter in real.params if parameter.param_type_name == "option")
+
+
+def test_every_command_speaks_json() -> None:
+    commands = build().commands.values()
+    loaded = [command.load() if isinstance(command, LazyCommand) else command for command in commands]
+    leaves = [leaf for command in loaded for leaf in getattr(command, "commands", {"": command}).values()]
+    assert len(leaves) == len(COMMANDS) + 2
+    assert [leaf.name for leaf in leaves if "--json" not in {name for each in leaf.params for name in each.opts}] == []
+
+
+def test_advice_is_spelled_as_the_command_was(tmp_path: Path) -> None:
+    installed, link = tmp_path / "bin" / "nas", tmp_path / "nas"
+    installed.parent.mkdir()
+    installed.touch()
+    link.symlink_to(installed)
+    assert program(".venv/bin/nas", "python", None) == [".venv/bin/nas"]
+    assert program(str(installed), "python", link) == ["nas"]
+    assert program(str(installed), "python", tmp_path / "other" / "nas") == [str(installed)]
+    assert program("/x/nas/cli/__main__.py", "python3", link) == ["python3", "-m", "nas.cli"]
+
+
+def test_advice_names_the_same_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["./nas"])
+    assert typed("top", "a b", url="http://h:1", data_dir=Path("x")) == "./nas top 'a b' --url http://h:1 --data-dir x"
+    assert typed("up") == "./nas up"
 
 
 def test_every_promised_command_is_there() -> None:
@@ -90,7 +117,8 @@ def test_misspelt_command_gets_a_suggestion() -> None:
 def test_no_server_ends_with_5_and_says_how_to_start_one() -> None:
     found = nas("list", NAS_URL="http://127.0.0.1:9", NAS_API_KEY="nas_a_b")
     assert (found.returncode, found.stdout) == (5, "")
-    assert "nas up" in found.stderr
+    assert "start one with: " in found.stderr
+    assert found.stderr.endswith("-m nas.cli up\n")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +154,8 @@ def test_doctor_finds_what_is_wrong_and_names_the_cure(tmp_path: Path) -> None:
     assert found.returncode == 1
     assert findings["torch"]["well"]
     assert findings["ray"]["well"]
-    assert (findings["server"]["well"], findings["server"]["cure"]) == (False, "start one with: nas up")
+    assert not findings["server"]["well"]
+    assert findings["server"]["cure"].endswith("-m nas.cli up")
 
 
 @pytest.mark.parametrize(

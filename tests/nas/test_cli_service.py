@@ -30,9 +30,13 @@ def test_check_says_size_costs_and_runs(service: Service, study_file: Path) -> N
     found = service.nas("check", str(study_file))
     assert found.returncode == 0
     assert "9 assignments" in found.stdout
-    assert "at most 10" in found.stdout
+    assert "100% of sampled members" in found.stdout
+    assert "7 planned, at most 10" in found.stdout
+    assert f"-m nas.cli submit {study_file}" in found.stderr
     priced = json.loads(service.nas("check", str(study_file), "--json").stdout)
-    assert (priced["space_size"], priced["runs"]) == (9, 10)
+    assert (priced["space_size"], priced["planned_runs"], priced["runs"]) == (9, 7, 10)
+    steps = f"{priced['planned_steps']:,} planned, at most {priced['optimiser_steps']:,}"
+    assert steps in found.stdout
 
 
 def test_check_names_the_wrong_field_and_ends_with_2(service: Service, tmp_path: Path) -> None:
@@ -46,7 +50,12 @@ def test_check_names_the_wrong_field_and_ends_with_2(service: Service, tmp_path:
 def test_submit_prints_the_id_alone_and_the_next_command(service: Service, done: StudyRow, study_file: Path) -> None:
     found = service.nas("submit", str(study_file))
     assert (found.returncode, found.stdout) == (0, f"{done.id}\n")
-    assert f"nas watch {done.id}" in found.stderr
+    assert 'the study "finished" is already there, completed' in found.stderr
+    assert "--name NAME" in found.stderr
+    anew = service.nas("submit", str(study_file), "--name", "anew")
+    assert "already there" not in anew.stderr
+    assert f"-m nas.cli watch {anew.stdout.strip()}" in anew.stderr
+    service.nas("stop", "anew")
 
 
 def test_list_and_show_tell_where_a_study_stands(service: Service, done: StudyRow) -> None:
@@ -128,6 +137,7 @@ def test_export_takes_the_best_trial_and_never_overwrites(service: Service, done
     again = service.nas("export", "finished", "--out", str(out))
     assert again.returncode == 2
     assert "--force" in again.stderr
+    assert f"-m nas.cli verify {out}" in found.stderr
     forced = service.nas("export", done.id, "--trial", "0", "--out", str(out), "--force", "--json")
     assert json.loads(forced.stdout)["trial"] == 0
     assert json.loads((out / "provenance.json").read_text())["trial"]["reference"] == "transformer"
@@ -151,7 +161,7 @@ def test_key_is_shown_once_and_works_until_revoked(service: Service) -> None:
     listing = service.nas("key", "list").stdout
     assert made["key_id"] in listing
     assert made["token"] not in listing
-    assert service.nas("key", "revoke", made["key_id"]).returncode == 0
+    assert json.loads(service.nas("key", "revoke", made["key_id"], "--json").stdout) == {"key_id": made["key_id"]}
     assert service.nas("list", NAS_API_KEY=made["token"], NAS_URL=service.url).returncode == 3
 
 
@@ -167,3 +177,20 @@ def test_doctor_is_content_with_a_running_service(service: Service) -> None:
     found = service.nas("doctor")
     assert found.returncode == 0, found.stdout + found.stderr
     assert "BAD" not in found.stdout
+
+
+def test_login_link_is_for_a_person_at_a_terminal_only(service: Service, server_folder: Path) -> None:
+    assert "/login#" not in (service.data_dir / "up.log").read_text()
+    terminal, theirs = pty.openpty()
+    command = [sys.executable, "-m", "nas.cli", "up", "--port", "0", "--workers", "1", "--data-dir", str(server_folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as serving:
+        os.close(theirs)
+        shown = ""
+        while "Ctrl-C" not in shown:
+            shown += os.read(terminal, 1 << 16).decode()
+        serving.terminate()
+        serving.wait(60)
+    os.close(terminal)
+    key, url = ((server_folder / name).read_text().strip() for name in ("key", "url"))
+    assert f"{url}/login#{key}" in shown
+    assert f"submit FILE --data-dir {server_folder}" in shown
