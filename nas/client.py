@@ -22,7 +22,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from nas.connection import Connection, find_connection
-from nas.export.archive import unpack
+from nas.export.archive import receive, unpack
 from nas.keys import NewKey, Scope
 from nas.pricing import Quote
 from nas.problem import NothingThere, Problem, StateConflict
@@ -141,8 +141,7 @@ class Client:
         """Take a trial home as a bundle in `folder`. Returns the files. Raises as `nas.export.archive.unpack` does."""
         with TemporaryFile() as archive:
             with self._transport.download(f"{self._path(study)}/trials/{number}/export") as chunks:
-                for chunk in chunks:
-                    archive.write(chunk)
+                receive(chunks, archive)
             return unpack(archive, folder, replace=replace)
 
     def create_key(self, owner: str, scopes: tuple[Scope, ...], label: str = "") -> NewKey:

@@ -6,14 +6,27 @@ import shutil
 import stat
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from nas.errors import Conflict, Invalid
 
 MAX_MEMBERS = 10_000
-MAX_BYTES = 1 << 40
+MAX_BYTES = 1 << 36
+"""64 GiB: the largest model that a service takes by default, once for each of sixteen tasks."""
+
 CHUNK_BYTES = 1 << 20
+
+
+def receive(chunks: Iterable[bytes], archive: IO[bytes]) -> None:
+    """Write an archive as it comes over the network. Raises `Invalid` for one that does not end within the limit."""
+    n_bytes = 0
+    for chunk in chunks:
+        n_bytes += len(chunk)
+        if n_bytes > MAX_BYTES:
+            raise Invalid(f"the archive is too large; at most {MAX_BYTES} bytes")
+        archive.write(chunk)
 
 
 def unpack(archive: IO[bytes], folder: Path, *, replace: bool = False) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import Conflict, Invalid
-from nas.export.archive import unpack, verify_manifest
+from nas.export.archive import receive, unpack, verify_manifest
 from nas.export.bundle import Source, stream_zip
 
 
@@ -124,3 +124,15 @@ def test_verify_manifest_finds_changed_and_extra_files(tmp_path: Path) -> None:
     (folder / "extra").write_bytes(b"")
     with pytest.raises(Invalid, match="disagree about extra"):
         verify_manifest(folder)
+
+
+def test_limit_holds_for_what_comes_and_for_what_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = packed(("weights", b"0" * 10_000))
+    monkeypatch.setattr("nas.export.archive.MAX_BYTES", 5000)
+    with pytest.raises(Invalid, match="too large"):
+        unpack(bomb, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+    kept = io.BytesIO()
+    with pytest.raises(Invalid, match="too large"):
+        receive(iter([b"0" * 1000] * 6), kept)
+    assert len(kept.getvalue()) == 5000
