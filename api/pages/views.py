@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Engine
 
 from api import body
 from api.errors import Kind
@@ -18,11 +19,14 @@ from api.routers.parameters import Cursor, StudyId, TrialNumber
 from api.security import SESSION_COOKIE, Reader, SessionCookie, Writer, forget_session, refuse_other_sites, set_session
 from api.services import EngineDep
 from nas.errors import Denied
+from nas.keys import Principal
 from nas.metrics import METRICS
 from nas.store import reads
 from nas.store.sessions import close_session, open_session
 from nas.store.submissions import set_wish
+from nas.store.views import TrialRow
 from nas.study import FINAL_STUDY_STATES, Wish
+from nas.trial import TrialState
 from search_spaces.architecture import Architecture
 from search_spaces.summary import shares
 
@@ -74,6 +78,7 @@ def study(
             "study.html",
             study=found,
             page=page,
+            left_out=_left_out(engine, principal, study_id),
             sort=sort,
             cursor=cursor,
             query=_Query(request),
@@ -82,6 +87,13 @@ def study(
             final=found.row.state in FINAL_STUDY_STATES,
         )
     )
+
+
+def _left_out(engine: Engine, principal: Principal, study_id: str) -> tuple[TrialRow, ...]:
+    """References that will never be on the board, with the reason. References have a study's lowest numbers."""
+    untrained = frozenset({TrialState.INFEASIBLE, TrialState.DUPLICATE})
+    page = reads.list_trials(engine, principal, study_id, states=untrained, limit=ROWS)
+    return tuple(row for row in page.items if row.reference is not None)
 
 
 @router.get("/studies/{study_id}/trials/{number}")

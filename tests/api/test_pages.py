@@ -7,11 +7,16 @@ from typing import Literal
 from urllib.parse import quote
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Route, expect, sync_playwright
 
 from api.security import SESSION_COOKIE
 from nas.store.sessions import open_session
 from nas.study import StudyState
+from nas.trial import Trial, TrialState
+from search_spaces.cost import price
+from search_spaces.summary import summarise
+from search_spaces.zoo import ZOO
 from tests.api.conftest import Service
 from tests.api.seeding import Driver
 
@@ -93,7 +98,8 @@ def run_study(service: Service, key: str, name: str, n_trials: int) -> tuple[str
         study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
     driver = Driver(service.engine, study_id)
     driver.become(StudyState.RUNNING, ATTACK)
-    driver.add_trials(n_trials, REFERENCES)
+    if n_trials:
+        driver.add_trials(n_trials, REFERENCES)
     driver.write(events=(driver.event("trial.state", reason=ATTACK),))
     return study_id, driver
 
@@ -154,7 +160,7 @@ def test_what_users_wrote_is_never_run(page: Page, service: Service, study: str)
 def test_the_study_follows_what_happens(page: Page, service: Service, visitor: str):
     study_id, driver = run_study(service, visitor, "to be followed", 3)
     page.goto(f"{service.url}/studies/{study_id}")
-    expect(page.get_by_role("status")).to_have_text("Live")
+    expect(page.locator("#status").get_by_role("status")).to_have_text("Live")
     expect(page.locator("#status .state")).to_have_text("running")
     driver.become(StudyState.FAILED, "the disk is full")
     expect(page.locator("#status .state")).to_have_text("failed")
@@ -195,6 +201,54 @@ def test_nothing_is_wider_than_a_phone(page: Page, service: Service, study: str,
         assert box["x"] + box["width"] <= 360
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_cell_of_the_leaderboard_is_cut(page: Page, service: Service, study: str, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(service.url + study)
+    board = page.get_by_role("group", name="Leaderboard")
+    expect(board.get_by_role("row")).to_have_count(51)
+    assert (
+        board.evaluate("it => [...it.querySelectorAll('th, td')].filter(cell => cell.scrollWidth > cell.clientWidth).length")
+        == 0
+    )
+    # a phone scrolls the table; a common screen shows all of it
+    if width == 1280:
+        assert board.evaluate("it => it.scrollWidth - it.clientWidth") == 0
+
+
+def test_references_that_were_not_trained_are_named(page: Page, service: Service, visitor: str):
+    study_id, driver = run_study(service, visitor, "constrained", 0)
+    architecture = ZOO["transformer"].build()
+    driver.write(
+        trials=(
+            Trial(
+                number=0,
+                state=TrialState.INFEASIBLE,
+                params={},
+                architecture=architecture,
+                summary=summarise(architecture),
+                cost=price(architecture, driver.claim.spec.cost_at.context),
+                reference="transformer",
+                reason="params is above 5",
+            ),
+        )
+    )
+    page.goto(f"{service.url}/studies/{study_id}")
+    expect(page.locator("#board")).to_contain_text("transformer (params is above 5)")
+    page.get_by_role("link", name="transformer").click()
+    expect(page.get_by_role("heading", name="transformer")).to_be_visible()
+
+
+def test_a_refused_stream_is_no_end_of_the_study(page: Page, service: Service, visitor: str, trouble: list[str]):
+    study_id, _ = run_study(service, visitor, "crowded", 3)
+    page.route("**/events?*", lambda route: route.fulfill(status=429))
+    page.goto(f"{service.url}/studies/{study_id}")
+    expect(page.get_by_role("status")).to_have_text("Waiting to follow again")
+    # the browser's console tells of the 429
+    assert len(trouble) == 1
+    trouble.clear()
+
+
 def test_the_keyboard_reaches_everything(page: Page, service: Service, study: str):
     page.goto(service.url + study)
     page.keyboard.press("Tab")
@@ -216,7 +270,6 @@ def test_pages_are_accessible(
     path: str,
     scheme: Literal["light", "dark"],
 ):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     # axe is injected as a script, which the pages' policy forbids
     context = browser.new_context(
         color_scheme=scheme, bypass_csp=True, extra_http_headers={"Authorization": f"Bearer {visitor}"}
@@ -224,7 +277,7 @@ def test_pages_are_accessible(
     page = context.new_page()
     page.goto(service.url + path.replace("STUDY", study))
     expect(page.get_by_role("heading").first).to_be_visible()
-    found = axe.Axe().run(page)
+    found = Axe().run(page)
     context.close()
     assert found.violations_count == 0, found.generate_report()
 
