@@ -18,6 +18,9 @@ from search_spaces.cost import price
 from search_spaces.primitives import Cost
 from search_spaces.summary import summarise
 
+MAX_BARREN = 10_000
+"""However many trials are asked for: so many proposals in a row that cannot be trained mean that there is nothing to find."""
+
 
 class Proposals:
     """The search side of one study. `max_params` is the service's own limit beside the study's constraints."""
@@ -36,7 +39,7 @@ class Proposals:
     @property
     def exhausted(self) -> str | None:
         """Why the sampler is not asked again although the budget would allow it; None while it is."""
-        if self._n_barren < 200 + 10 * self._spec.budget.trials:
+        if self._n_barren < min(200 + 10 * self._spec.budget.trials, MAX_BARREN):
             return None
         return (
             f"space exhausted: {self._n_barren} proposals in a row broke a constraint or were known already;"

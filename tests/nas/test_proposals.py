@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 from nas.ports import Standing
-from nas.proposals import Proposals
+from nas.proposals import MAX_BARREN, Proposals
 from nas.study import Constraint
 from nas.trial import TrialState
 from search_spaces.space import Space
@@ -70,6 +72,18 @@ def test_proposals_are_exhausted_after_many_in_vain():
         assert made.propose().state is TrialState.INFEASIBLE
     assert not made.more
     assert "210 proposals in a row" in str(made.exhausted)
+
+
+def test_proposals_in_vain_are_bounded_however_large_the_budget():
+    made = proposals(trials=100_000)
+    twin = made.propose()
+    known = Standing(
+        number=1, state=TrialState.DUPLICATE, params=twin.params, digest=twin.architecture.digest, cost=twin.cost, twin=0
+    )
+    for number in range(1, MAX_BARREN + 1):
+        assert made.more
+        made.replay(replace(known, number=number))
+    assert not made.more
 
 
 def test_proposals_replayed_go_on_alike():
