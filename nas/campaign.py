@@ -14,7 +14,7 @@ from nas.objectives import ranked_values
 from nas.pareto import ParetoFront
 from nas.ports import Batch, Claim, Kept, RunRecord, Standing
 from nas.proposals import Proposals
-from nas.run import MAX_ATTEMPTS, RETRIED, Failure, Finished, Result, Run, RunKey, RunState
+from nas.run import MAX_ATTEMPTS, MAX_LOSSES, RETRIED, Failure, Finished, Result, Run, RunKey, RunState
 from nas.seeds import derive
 from nas.study import FINAL_STUDY_STATES, STUDY_TRANSITIONS, StudySpec, StudyState, Wish
 from nas.trial import FINAL_TRIAL_STATES, TRIAL_TRANSITIONS, Trial, TrialState
@@ -128,10 +128,15 @@ class Campaign:
         (self._ready if standing.attempts or standing.scores else self._fresh).append(live)
 
     def resume(self, running: Sequence[RunKey]) -> None:
-        """The runs an earlier driver left behind are lost, which is no failure of theirs: their trials run again."""
+        """The runs an earlier driver left behind are lost, which is no failure of theirs unless it happens again and again."""
         for key in running:
-            self._lose(key, "its driver went away")
-            self._move(self._live[key.number], TrialState.QUEUED)
+            live = self._live[key.number]
+            if live.attempt - live.failures < MAX_LOSSES:
+                self._lose(key, "its driver went away")
+                self._move(live, TrialState.QUEUED)
+                continue
+            self._ready.remove(live)
+            self._fail(live, _finished(key, _FATAL), _FATAL)
 
     # what its user wants
 
@@ -256,13 +261,18 @@ class Campaign:
         return TrialState.PAUSED if self._halved(number) else TrialState.QUEUED
 
     def _accept_failure(self, live: Live, finished: Finished, failure: Failure) -> None:
-        reason = f"{failure.kind}: {failure.message}"[:MAX_REASON]
-        self._end_run(finished, RunState.FAILED, reason=reason)
         live.failures += 1
         if failure.kind in RETRIED and live.failures < MAX_ATTEMPTS and self.state is not StudyState.STOPPING:
+            self._end_run(finished, RunState.FAILED, reason=_reason(failure))
             self._move(live, TrialState.QUEUED, f"attempt {live.attempt} failed ({failure.kind}), another follows")
             self._ready.append(live)
             return
+        self._fail(live, finished, failure)
+
+    def _fail(self, live: Live, finished: Finished, failure: Failure) -> None:
+        """The trial's last run has failed; too many trials in a row that fail pause the study."""
+        reason = _reason(failure)
+        self._end_run(finished, RunState.FAILED, reason=reason)
         self._measure(live)
         self._proposals.fail(live.trial.number)
         self._move(live, TrialState.FAILED, reason)
@@ -356,6 +366,19 @@ class Campaign:
 
 
 _NOTHING = Failure(kind="crash", message="the executor gave neither a result nor a failure")
+_FATAL = Failure(
+    kind="crash",
+    message=f"its driver went away while it ran, {MAX_LOSSES} times",
+    hint="See the driver's log for how it ended: this run may have taken it down, by taking all memory for example.",
+)
+
+
+def _finished(key: RunKey, failure: Failure) -> Finished:
+    return Finished(study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, failure=failure)
+
+
+def _reason(failure: Failure) -> str:
+    return f"{failure.kind}: {failure.message}"[:MAX_REASON]
 
 
 def _halving_of(spec: StudySpec) -> Halving | None:

@@ -88,6 +88,9 @@ RETRIED: frozenset[FailureKind] = frozenset({"crash", "timeout"})
 
 MAX_ATTEMPTS = 3
 
+MAX_LOSSES = 10
+"""So often may a run be lost with its driver: one that takes its driver down each time must end too."""
+
 
 class CurvePoint(Document):
     """The training loss (nats per target) averaged over the steps since the point before."""

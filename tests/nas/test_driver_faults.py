@@ -8,10 +8,12 @@ from itertools import pairwise
 import pytest
 
 from nas.errors import StoreUnavailable
+from nas.run import MAX_LOSSES
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.embedded import EmbeddedPostgres
 from nas.store.engine import open_engine
 from nas.store.migrate import migrate
+from tests.nas import pretend
 from tests.nas.driving import (
     FaultyStore,
     Hurried,
@@ -178,3 +180,27 @@ def test_driver_renews_well_within_the_lease(engine):
     drive(driving)
     assert len(renewals) > 5
     assert max(after - before for before, after in pairwise(renewals)) < 0.6
+
+
+def test_run_that_takes_its_driver_down_each_time_fails_in_the_end(engine):
+    """The others of its study go on."""
+    spec = study(trials=4, eta=None)
+    study_id = submit(engine, spec)
+
+    def deadly(run):
+        if run.number == 0:
+            raise Killed
+        return pretend.succeed(run)
+
+    lives = 0
+    while study_row(engine, study_id).state != "completed":
+        lives += 1
+        assert lives < 2 * MAX_LOSSES
+        with suppress(Killed):
+            drive(driver(engine, deadly, n_slots=1, lease_seconds=0.02))
+        time.sleep(0.03)
+    first, *others = trials(engine, study_id)
+    assert (first.state, first.reason.split(",")[0]) == ("failed", "crash: its driver went away while it ran")
+    assert [run.state for run in runs(engine, study_id) if run.number == 0] == ["lost"] * (MAX_LOSSES - 1) + ["failed"]
+    assert {trial.state for trial in others} <= {"completed", "duplicate"}
+    assert_sound(engine, study_id, spec)
