@@ -64,10 +64,12 @@ def test_verify_confirms_a_true_bundle(bundle, data_root):
         "score",
         "mqar logits",
         "mqar accuracy",
+        "mqar replicas",
         "bytes_lm logits",
         "bytes_lm bits_per_byte",
+        "bytes_lm replicas",
     ]
-    assert {check.status for check in checks} == {"ok"}
+    assert {check.name for check in checks if check.status != "ok"} == {"mqar replicas", "bytes_lm replicas"}
     assert sum("exactly as recorded" in check.detail for check in checks) == 2
 
 
@@ -109,6 +111,27 @@ def test_value_that_the_model_does_not_have_fails(bundle, data_root, task, name)
 
     change(bundle, "result.json", edit)
     assert statuses(bundle, data_root)[name] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "apart", "status"),
+    [
+        ({}, 0.001, "failed"),
+        ({"device": "NVIDIA"}, 0.001, "ok"),
+        ({"versions": {"torch": "1"}}, 0.001, "ok"),
+        ({"device": "NVIDIA"}, 0.2, "failed"),
+    ],
+)
+def test_value_of_another_machine_may_differ_within_the_sample_error(bundle, data_root, elsewhere, apart, status):
+    def edit(result):
+        result["measurement"] |= elsewhere
+        result["tasks"][0]["values"][0] += apart
+        return result
+
+    change(bundle, "result.json", edit)
+    check = next(check for check in verify(bundle, data_root) if check.name == "mqar accuracy")
+    assert check.status == status
+    assert ("standard errors of the test sample" in check.detail) == bool(elsewhere)
 
 
 @pytest.mark.parametrize("forge", [{"score": 1.0, "score_high": 1.0}, {"score_low": 1.0}, {"tasks": []}])
