@@ -59,11 +59,13 @@ def test_submit_prints_the_id_alone_and_the_next_command(service: Service, done:
 
 
 def test_list_and_show_tell_where_a_study_stands(service: Service, done: StudyRow) -> None:
-    assert done.id in service.nas("list").stdout
+    listing = service.nas("list").stdout
+    assert done.id in listing
+    assert "measured" in listing.splitlines()[0]
     listed = [json.loads(line) for line in service.nas("list", "--state", "completed", "--json").stdout.splitlines()]
     assert done.id in {row["id"] for row in listed}
     shown = service.nas("show", "finished").stdout
-    assert "4 of 4 trials (100%)" in shown
+    assert "measured  4 of 4 trials (100%)" in shown
     assert json.loads(service.nas("show", done.id, "--json").stdout)["row"]["state"] == "completed"
 
 
