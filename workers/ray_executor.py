@@ -8,6 +8,7 @@ import logging
 import os
 import resource
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 import psutil
 import ray
 from ray import exceptions
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 
 from nas.ports import Kept
 from nas.private_files import private_folder
@@ -41,6 +42,8 @@ GRACE_SECONDS = 10.0
 """A run watches its own deadline; one that is stuck for so long beyond it is killed."""
 
 MAX_BACKOFF_SECONDS = 60.0
+RECOUNT_SECONDS = 5.0
+"""How often it looks whether nodes have joined the cluster."""
 
 RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -55,10 +58,11 @@ RAY_ENVIRONMENT = {
 class _Worker:
     """What lives in an actor's process. torch is loaded here and not in the driver's."""
 
-    def __init__(self, workspace: str, data_root: str | None, memory_bytes: int | None) -> None:
+    def __init__(self, workspace: str, data_root: str | None, memory_bytes: int | None, on_gpu: bool) -> None:
         die_with_parent(os.getppid())
-        if memory_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        limit = memory_bytes or (None if on_gpu else _memory_share())
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         import_module("torch").set_num_threads(1)
         self._evaluate = import_module("workers.evaluate").evaluate
         self._workspace = Path(workspace)
@@ -99,29 +103,19 @@ class _Slot:
 class RayExecutor:
     """Implements `nas.ports.Executor`. Use it from one thread; `close` it, or leave a `with` block.
 
-    One slot per CPU core with one thread each, or per fraction of a GPU; `settings.workers` overrides how many. A CPU worker
-    may take `worker_memory_bytes`, by default its share of the machine: a run that is too large fails alone, as `oom`.
+    One slot per CPU core with one thread each, or per fraction of a GPU where the first nodes have one; `settings.workers`
+    overrides how many. Nodes that join later bring theirs; the slots of one that left wait for another. A CPU worker may take
+    `worker_memory_bytes`, by default its share of its machine: a run that is too large fails alone, as `oom`.
     """
 
     def __init__(self, settings: Settings, worker_memory_bytes: int | None = None) -> None:
         _connect(settings)
-        resources = ray.cluster_resources()
-        n_gpus = int(resources.get("GPU", 0))
-        per_gpu = int(1 / settings.gpu_fraction)
-        n_slots = settings.workers or (n_gpus * per_gpu if n_gpus else int(resources.get("CPU", 1)))
-        limit = worker_memory_bytes or (None if n_gpus else _memory_share(n_slots))
-        self._arguments = (str(settings.workspace.resolve()), _text(settings.data_root), limit)
+        self._settings, self._memory_bytes = settings, worker_memory_bytes
         self._workspace = private_folder(settings.workspace.resolve())
         self._tidying = ThreadPoolExecutor(1, "tidying")
-        self._actor_class = ray.remote(_Worker).options(
-            num_cpus=0 if n_gpus else 1,
-            num_gpus=settings.gpu_fraction if n_gpus else 0,
-            max_restarts=0,
-            max_task_retries=0,
-        )
-        self._slots = [_Slot() for _ in range(n_slots)]
-        for slot in self._slots:
-            self._start(slot)
+        self._on_gpus = False
+        self._slots: list[_Slot] = []
+        self._recount()
 
     def __enter__(self) -> "RayExecutor":
         return self
@@ -170,10 +164,32 @@ class RayExecutor:
             if slot.actor is not None:
                 ray.kill(slot.actor)
         self._slots.clear()
-        ray.shutdown()
+        _disconnect(self._settings)
+
+    def _recount(self) -> None:
+        """Add the slots of nodes that have joined."""
+        self._recount_at = time.monotonic() + RECOUNT_SECONDS
+        resources = ray.cluster_resources()
+        # whatever joins later: one study's runs are not trained on CPUs and on GPUs
+        self._on_gpus = resources.get("GPU", 0) >= 1 if not self._slots else self._on_gpus
+        per_gpu = int(1 / self._settings.gpu_fraction)
+        n_places = int(resources.get("GPU", 0)) * per_gpu if self._on_gpus else int(resources.get("CPU", 0))
+        n_slots = min(n_places, 1) and (self._settings.workers or n_places)
+        for _ in range(n_slots - len(self._slots)):
+            slot = _Slot()
+            self._start(slot)
+            self._slots.append(slot)
 
     def _start(self, slot: _Slot) -> None:
-        slot.actor = self._actor_class.remote(*self._arguments)
+        actor_class = ray.remote(_Worker).options(
+            num_cpus=0 if self._on_gpus else 1,
+            num_gpus=self._settings.gpu_fraction if self._on_gpus else 0,
+            max_restarts=0,
+            max_task_retries=0,
+        )
+        slot.actor = actor_class.remote(
+            str(self._workspace), _text(self._settings.data_root), self._memory_bytes, self._on_gpus
+        )
         slot.starting = slot.actor.ready.remote()
 
     def _replace(self, slot: _Slot) -> None:
@@ -185,6 +201,8 @@ class RayExecutor:
     def _supervise(self) -> None:
         """Notice processes that came up or could not start, and try those again whose time has come."""
         now = time.monotonic()
+        if now >= self._recount_at:
+            self._recount()
         for slot in self._slots:
             if slot.actor is None and now >= slot.start_at:
                 self._start(slot)
@@ -222,7 +240,7 @@ class RayExecutor:
     def _next_event(self, until: float) -> float:
         times = [slot.in_flight.kill_at for slot in self._slots if slot.in_flight is not None]
         times += [slot.start_at for slot in self._slots if slot.actor is None]
-        return min([until, *times])
+        return min([until, self._recount_at, *times])
 
     def _wait(self, seconds: float) -> None:
         """Until something ends or comes up, at most so long."""
@@ -273,6 +291,19 @@ def _connect(settings: Settings) -> None:
     )
 
 
+def _disconnect(settings: Settings) -> None:
+    """Leave the cluster, or end the Ray of our own and remove the logs and sockets that it leaves in the temporary folder."""
+    own = _session_folder() if settings.ray_address is None else None
+    ray.shutdown()
+    if own is not None:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _session_folder() -> Path | None:
+    node = worker._global_node
+    return None if node is None else Path(node.get_session_dir_path())
+
+
 def _token_file(data_dir: Path) -> Path:
     """A file that only its owner can read, with the token that Ray's processes show each other."""
     path = private_folder(data_dir) / TOKEN_FILE
@@ -285,8 +316,11 @@ def _token_file(data_dir: Path) -> Path:
     return path
 
 
-def _memory_share(n_slots: int) -> int:
-    return max(MIN_MEMORY_BYTES, int(psutil.virtual_memory().total * MEMORY_SHARE / n_slots))
+def _memory_share() -> int:
+    """Of the machine that this worker is on, among as many workers as it offers cores."""
+    here = ray.get_runtime_context().get_node_id()
+    n_cores = next(node["Resources"]["CPU"] for node in ray.nodes() if node["NodeID"] == here)
+    return max(MIN_MEMORY_BYTES, int(psutil.virtual_memory().total * MEMORY_SHARE / n_cores))
 
 
 def _text(path: Path | None) -> str | None:

@@ -251,3 +251,53 @@ def test_forget_frees_the_disk_below_the_workspace(executor, data_dir):
     executor.forget(Kept(study_id="forgotten", number=run.number, folders=(run.folder,), ended=True))
     wait_for(lambda: not (workspace / run.folder / "trainings").exists())
     assert (workspace / run.folder / "weights").exists()
+
+
+CLUSTER = """
+import sys
+from pathlib import Path
+import psutil
+from ray.cluster_utils import Cluster
+from nas.settings import Settings
+from tests.workers.runs import make_run
+from tests.workers.test_ray_executor import run_to_end, wait_for
+from workers import ray_executor
+
+ray_executor.RECOUNT_SECONDS = 0.2
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0})
+with ray_executor.RayExecutor(Settings(data_dir=Path(sys.argv[1]), ray_address=cluster.address)) as executor:
+    print(executor.capacity(), flush=True)
+    cluster.add_node(num_cpus=1, num_gpus=0)
+    wait_for(lambda: executor.capacity() == 1)
+    print(run_to_end(executor, make_run())[0].failure, flush=True)
+    cluster.add_node(num_cpus=2, num_gpus=0)
+    wait_for(lambda: executor.capacity() == 3)
+    workers = [child for child in psutil.Process().children(recursive=True) if child.name().startswith("ray::_Worker")]
+    shares = sorted(child.rlimit(psutil.RLIMIT_DATA)[0] / psutil.virtual_memory().total for child in workers)
+    print(*(f"{share:.2f}" for share in shares))
+cluster.shutdown()
+print("done")
+"""
+
+
+def test_nodes_that_join_later_are_used_and_shared_among_their_own_cores(tmp_path):
+    done = subprocess.run([sys.executable, "-c", CLUSTER, tmp_path], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["0", "None", "0.45", "0.45", "0.90", "done"], done.stderr
+
+
+CLOSED = """
+import sys
+from pathlib import Path
+from ray._private import worker
+from nas.settings import Settings
+from workers.ray_executor import RayExecutor
+
+with RayExecutor(Settings(data_dir=Path(sys.argv[1]), workers=1)):
+    print(worker._global_node.get_session_dir_path())
+"""
+
+
+def test_closed_executor_leaves_no_session_folder(tmp_path):
+    done = subprocess.run([sys.executable, "-c", CLOSED, tmp_path], capture_output=True, text=True, timeout=120, check=True)
+    assert "session_" in done.stdout
+    assert not Path(done.stdout.strip()).exists()
