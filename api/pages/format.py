@@ -1,19 +1,6 @@
-"""Numbers as people read them."""
+"""Scores, shares and times as the pages show them; counts and bytes are `nas.quantities`."""
 
 from datetime import UTC, datetime
-
-_THOUSANDS = ("", "K", "M", "G", "T", "P")
-_BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-
-
-def count(value: int) -> str:
-    """Three digits and a letter: 1234567 is `1.23M`."""
-    return "".join(_scaled(value, 1000, _THOUSANDS))
-
-
-def n_bytes(value: int) -> str:
-    """Binary units: 2048 is `2.00 KiB`."""
-    return " ".join(_scaled(value, 1024, _BYTES))
 
 
 def score(value: float | None) -> str:
@@ -35,11 +22,3 @@ def ago(then: datetime | None, now: datetime | None = None) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit} ago"
     return "just now"
-
-
-def _scaled(value: int, base: int, units: tuple[str, ...]) -> tuple[str, str]:
-    power = 0
-    while abs(value) >= base ** (power + 1) and power < len(units) - 1:
-        power += 1
-    digits = 0 if power == 0 else 2 if abs(value) < 10 * base**power else 1 if abs(value) < 100 * base**power else 0
-    return f"{value / base**power:.{digits}f}", units[power]

@@ -21,6 +21,7 @@ from api.services import EngineDep
 from nas.errors import Denied
 from nas.keys import Principal
 from nas.metrics import METRICS
+from nas.quantities import short_bytes, short_count
 from nas.store import reads
 from nas.store.sessions import close_session, open_session
 from nas.store.submissions import set_wish
@@ -198,8 +199,6 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        count=format.count, bytes=format.n_bytes, score=format.score, percent=format.percent, ago=format.ago
-    )
+    environment.filters.update(count=short_count, bytes=short_bytes, score=format.score, percent=format.percent, ago=format.ago)
     environment.globals.update(asset=assets.url, metrics=METRICS)
     return environment

@@ -53,14 +53,6 @@ def print_fields(fields: Mapping[str, object]) -> None:
         stdout.print(Text(f"{name:<{width}}  {plain(value)}"))
 
 
-def short_number(value: float) -> str:
-    """Three digits and a letter: 1234567 is `1.23M`."""
-    for unit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= unit:
-            return f"{value / unit:.3g}{letter}"
-    return f"{value:.3g}"
-
-
 def score_text(score: float | None) -> str:
     """A score to four places."""
     return "-" if score is None else f"{score:.4f}"

@@ -7,8 +7,9 @@ import typer
 from rich.text import Text
 
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
-from nas.cli.output import plain, print_fields, print_json, print_table, say, score_text, short_number, to_data
+from nas.cli.output import plain, print_fields, print_json, print_table, say, score_text, to_data
 from nas.client import Client
+from nas.quantities import short_count
 from nas.store.reads import SortName
 from nas.store.views import LeaderboardRow, RunView, TrialRow, TrialView
 
@@ -95,8 +96,8 @@ def _cells(row: LeaderboardRow) -> tuple[object, ...]:
         score_text(trial.score),
         interval_text(trial),
         trial.rung,
-        short_number(trial.cost.params),
-        short_number(trial.cost.flops_per_token),
+        short_count(trial.cost.params),
+        short_count(trial.cost.flops_per_token),
         trial.state,
         "*" if trial.pareto else "",
         Text.assemble((f"ref {trial.reference}: " if trial.reference else "", "bold"), plain(trial.summary)),

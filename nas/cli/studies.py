@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
-from nas.cli.output import print_fields, print_json, print_table, say, score_text, short_number, to_data
+from nas.cli.output import print_fields, print_json, print_table, say, score_text, to_data
 from nas.cli.typed import typed
 from nas.client import Client
 from nas.errors import Invalid
 from nas.pricing import Quote
+from nas.quantities import short_count
 from nas.store.views import StudyRow
 from nas.study import FINAL_STUDY_STATES, StudyState
 
@@ -33,7 +34,7 @@ def check(file: SpecFile, url: Url = None, data_dir: DataDir = None, as_json: As
         return
     print_fields(
         {
-            "space": f"{short_number(quote.space_size)} assignments of genes",
+            "space": f"{short_count(quote.space_size)} assignments of genes",
             **{title: _range(name, quote) for name, title in _COSTS.items()},
             "largest": f"no member has more than {quote.params_bound:,} parameters",
             "feasible": f"{quote.feasible_share:.0%} of sampled members keep the constraints",
@@ -158,7 +159,7 @@ _COSTS = {
 
 
 def _range(name: str, quote: Quote) -> str:
-    least, most = (short_number(getattr(cost, name)) for cost in (quote.least, quote.most))
+    least, most = (short_count(getattr(cost, name)) for cost in (quote.least, quote.most))
     return least if least == most else f"{least} to {most}"
 
 

@@ -11,7 +11,7 @@ import pytest
 from nas.cli import COMMANDS, build
 from nas.cli.failures import EXIT_CODES, exit_code_of
 from nas.cli.lazy import LazyCommand
-from nas.cli.output import plain, short_number
+from nas.cli.output import plain
 from nas.cli.typed import program, typed
 from nas.errors import Conflict, Denied, Invalid, NasError, NotFound, StoreUnavailable
 from nas.problem import Problem, Unreachable, failure_of
@@ -156,13 +156,6 @@ def test_doctor_finds_what_is_wrong_and_names_the_cure(tmp_path: Path) -> None:
     assert findings["ray"]["well"]
     assert not findings["server"]["well"]
     assert findings["server"]["cure"].endswith("-m nas.cli up")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (12.5, "12.5"), (999, "999"), (1234, "1.23k"), (5_000_000, "5M"), (2.5e12, "2.5T")]
-)
-def test_short_number_keeps_three_digits(value: float, text: str) -> None:
-    assert short_number(value) == text
 
 
 def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:

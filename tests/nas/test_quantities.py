@@ -1,0 +1,28 @@
+"""Large numbers in three digits and a unit."""
+
+import pytest
+
+from nas.quantities import short_bytes, short_count
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.00K"),
+        (1_234_567, "1.23M"),
+        (12_345_678, "12.3M"),
+        (123_456_789, "123M"),
+        (10**15, "1.00P"),
+        (10**24, "1.00e24"),
+        (1_237 * 10**400, "1.23e403"),
+    ],
+)
+def test_short_count_has_three_digits_and_a_letter(value: int, text: str) -> None:
+    assert short_count(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0 B"), (1023, "1023 B"), (2048, "2.00 KiB"), (5 * 2**20, "5.00 MiB")])
+def test_short_bytes_has_binary_units(value: int, text: str) -> None:
+    assert short_bytes(value) == text
