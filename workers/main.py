@@ -36,6 +36,8 @@ def main() -> int:
     log.setLevel(logging.INFO)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings, stop = Settings(), threading.Event()
+    # workers inherit our environment, and no run has any business with the database
+    os.environ.pop("NAS_DATABASE_URL", None)
     _stop_on_signals(stop)
     engine = open_engine(database_url(settings))
     try:

@@ -283,6 +283,8 @@ def _connect(settings: Settings) -> None:
     # a Ray that is no cluster takes 127.0.0.1 as its address, and its processes then listen there only
     ray_constants.ENABLE_RAY_CLUSTER = False
     ray.init(
+        # never a cluster that happens to run on this machine
+        address="local",
         num_cpus=settings.workers,
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,

@@ -7,6 +7,8 @@ import sys
 import time
 from contextlib import contextmanager
 
+import psutil
+
 from nas.keys import Principal
 from nas.protocol import Protocol, Recipe, Rung
 from nas.store.engine import open_engine
@@ -60,6 +62,9 @@ def test_driver_process_runs_a_study_and_ends_on_sigterm(empty_database_url, tmp
         migrate(engine)
         study_id = submit_study(engine, ME, SPEC).study_id
         wait_until(lambda: get_study(engine, ME, study_id).row.measured >= 1, log)
+        below = psutil.Process(process.pid).children(recursive=True)
+        assert any(child.name().startswith("ray::") for child in below)
+        assert not any("NAS_DATABASE_URL" in child.environ() for child in below), "the database is the driver's alone"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, log.read_text()
     assert rows(engine, "SELECT lease_driver FROM nas_study WHERE state NOT IN ('completed')") in ([], [(None,)])

@@ -254,13 +254,13 @@ def test_forget_frees_the_disk_below_the_workspace(executor, data_dir):
 
 
 CLUSTER = """
-import sys
+import subprocess, sys
 from pathlib import Path
 import psutil
 from ray.cluster_utils import Cluster
 from nas.settings import Settings
 from tests.workers.runs import make_run
-from tests.workers.test_ray_executor import run_to_end, wait_for
+from tests.workers.test_ray_executor import CLOSED, run_to_end, wait_for
 from workers import ray_executor
 
 ray_executor.RECOUNT_SECONDS = 0.2
@@ -275,12 +275,15 @@ with ray_executor.RayExecutor(Settings(data_dir=Path(sys.argv[1]), ray_address=c
     workers = [child for child in psutil.Process().children(recursive=True) if child.name().startswith("ray::_Worker")]
     shares = sorted(child.rlimit(psutil.RLIMIT_DATA)[0] / psutil.virtual_memory().total for child in workers)
     print(*(f"{share:.2f}" for share in shares))
+    own = [sys.executable, "-c", CLOSED, str(Path(sys.argv[1]) / "own")]
+    subprocess.run(own, check=True, stdout=subprocess.DEVNULL)
 cluster.shutdown()
 print("done")
 """
 
 
 def test_nodes_that_join_later_are_used_and_shared_among_their_own_cores(tmp_path):
+    """And an executor without an address starts a Ray of its own beside such a cluster."""
     done = subprocess.run([sys.executable, "-c", CLUSTER, tmp_path], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["0", "None", "0.45", "0.45", "0.90", "done"], done.stderr
 
