@@ -27,7 +27,7 @@ TRIAL_TRANSITIONS: dict[TrialState, frozenset[TrialState]] = {
     TrialState.RUNNING: frozenset(
         {TrialState.QUEUED, TrialState.PAUSED, TrialState.COMPLETED, TrialState.FAILED, TrialState.CANCELLED}
     ),
-    TrialState.PAUSED: frozenset({TrialState.QUEUED, TrialState.PRUNED}),
+    TrialState.PAUSED: frozenset({TrialState.QUEUED, TrialState.PRUNED, TrialState.CANCELLED}),
     TrialState.COMPLETED: frozenset(),
     TrialState.PRUNED: frozenset(),
     TrialState.INFEASIBLE: frozenset(),

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Row, and_, bindparam, case, func, select, update
 
 from nas.errors import StaleFence
-from nas.ports import Batch, Claim, Event, History
+from nas.ports import Batch, Claim, Event, History, RunRecord
+from nas.run import RunState
 from nas.store import run_rows, trial_rows
 from nas.store.engine import storable, transaction
 from nas.store.events import append_events
@@ -20,6 +21,7 @@ from nas.store.schema import study
 from nas.store.transitions import IllegalTransition, check_study
 from nas.store.trial_rows import Tally
 from nas.study import FINAL_STUDY_STATES, StudySpec, StudyState, Wish
+from nas.trial import TrialState
 
 _NOW = func.clock_timestamp()
 
@@ -80,13 +82,17 @@ class PostgresDriverStore:
             before, after = trial_rows.write(connection, claim.study_id, batch.trials, batch.moves)
             run_rows.write(connection, claim.study_id, batch.runs)
             trial_rows.mark_pareto(connection, claim.study_id, batch.pareto)
-            append_events(connection, claim.study_id, row.last_event, batch.events)
             values = {
                 "batch_sequence": batch.sequence,
                 "counts": _moved_counts(row.counts, before, after),
                 "measured": row.measured + after.measured - before.measured,
                 **_moved_state(claim.study_id, StudyState(row.state), batch),
             }
+            events = batch.events
+            if batch.study_state is StudyState.FAILED:
+                ended, values["counts"] = _end_open(connection, claim.study_id, values["counts"])
+                events = (*ended, *events)
+            append_events(connection, claim.study_id, row.last_event, events)
             connection.execute(update(study).where(study.c.id == claim.study_id).values(values))
 
 
@@ -147,9 +153,27 @@ def _fail_unreadable(connection: Connection, study_id: str) -> None:
     """A study of another version must not stop the others: it fails and says why."""
     reason = "this version cannot read the study's spec: submit it again"
     failed = {"state": StudyState.FAILED.value, "reason": reason, "ended_at": _NOW, "lease_driver": None, "lease_expires": None}
-    made = update(study).where(study.c.id == study_id).values(failed).returning(study.c.last_event)
+    made = update(study).where(study.c.id == study_id).values(failed).returning(study.c.last_event, study.c.counts)
+    row = connection.execute(made).one()
+    ended, counts = _end_open(connection, study_id, row.counts)
+    connection.execute(update(study).where(study.c.id == study_id).values(counts=counts))
     event = Event(kind="study.state", data={"state": StudyState.FAILED.value, "reason": reason})
-    append_events(connection, study_id, connection.execute(made).scalar_one(), [event])
+    append_events(connection, study_id, row.last_event, [*ended, event])
+
+
+def _end_open(connection: Connection, study_id: str, counts: dict[str, int]) -> tuple[tuple[Event, ...], dict[str, int]]:
+    """A study that fails leaves nothing open, whatever its driver still knew: runs are lost, trials cancelled."""
+    reason = "the study failed"
+    lost = run_rows.in_flight(connection, study_id)
+    run_rows.write(connection, study_id, [RunRecord(key=key, state=RunState.LOST, reason=reason) for key in lost])
+    cancelled, before, after = trial_rows.cancel_open(connection, study_id, reason)
+    ends = [
+        ("run.ended", {"number": key.number, "rung": key.rung, "attempt": key.attempt, "state": RunState.LOST.value})
+        for key in lost
+    ]
+    ends += [("trial.state", {"number": number, "state": TrialState.CANCELLED.value}) for number in cancelled]
+    events = tuple(Event(kind=kind, data=data | {"reason": reason}) for kind, data in ends)
+    return events, _moved_counts(counts, before, after)
 
 
 def _moved_counts(counts: dict[str, int], before: Tally, after: Tally) -> dict[str, int]:

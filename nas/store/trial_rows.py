@@ -13,7 +13,7 @@ from nas.run import Result
 from nas.store.engine import storable
 from nas.store.schema import architecture, run, trial
 from nas.store.transitions import check_trial
-from nas.trial import Trial, TrialState
+from nas.trial import FINAL_TRIAL_STATES, Trial, TrialState
 from search_spaces.primitives import Cost
 
 
@@ -52,6 +52,17 @@ def write(connection: Connection, study_id: str, trials: Sequence[Trial], moves:
 def mark_pareto(connection: Connection, study_id: str, flags: Sequence[tuple[int, bool]]) -> None:
     """Set the Pareto flag of trials and nothing else."""
     _execute_many(connection, _FLAG, [{"of": study_id, "its_number": number, "flag": flag} for number, flag in flags])
+
+
+def cancel_open(connection: Connection, study_id: str, reason: str) -> tuple[list[int], Tally, Tally]:
+    """Cancel every trial that is not final: their numbers, and what they counted for before and after."""
+    open_states = [state.value for state in TrialState if state not in FINAL_TRIAL_STATES]
+    found = select(trial.c.number).where(trial.c.study_id == study_id, trial.c.state.in_(open_states)).order_by(trial.c.number)
+    numbers = list(connection.execute(found).scalars())
+    before = _outlines(connection, study_id, numbers)
+    moves = [Move(number=number, state=TrialState.CANCELLED, reason=reason) for number in numbers]
+    _execute_many(connection, _MOVE, [_move_columns(study_id, move) for move in moves])
+    return numbers, _tally(before), _tally(_outlines(connection, study_id, numbers))
 
 
 def standings(connection: Connection, study_id: str) -> tuple[Standing, ...]:

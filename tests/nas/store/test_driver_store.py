@@ -1,6 +1,7 @@
 """One writer per study: claims, leases, fences and batches, on a real server."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,6 +17,7 @@ from nas.store.transitions import IllegalTransition
 from nas.study import StudyState, Wish
 from nas.trial import TrialState
 from tests.nas.store.examples import (
+    ADMIN,
     ALICE,
     claimed,
     end_other_connections,
@@ -90,6 +92,49 @@ def test_claim_fails_a_study_it_cannot_read_and_goes_on(store: PostgresDriverSto
         row = connection.execute(text("SELECT state, reason FROM nas_study WHERE id = :id"), {"id": unreadable}).one()
     assert row.state == "failed"
     assert "submit it again" in row.reason
+
+
+def _opened(store: PostgresDriverStore) -> Claim:
+    """A study with trials in every state that is not final, two of them with runs in flight."""
+    claim = claimed(store)
+    of = claim.study_id
+    states = (TrialState.RUNNING, TrialState.RUNNING, TrialState.QUEUED, TrialState.PAUSED, TrialState.COMPLETED)
+    scores = (None, None, None, 0.4, 0.5)
+    write_trials(
+        store, claim, [trial(n, state, score=score) for n, (state, score) in enumerate(zip(states, scores, strict=True))]
+    )
+    running = Batch(sequence=2, runs=(started(of, 0), started(of, 1)), study_state=StudyState.RUNNING)
+    store.write(claim, running)
+    return claim
+
+
+def _fail_by_its_driver(store: PostgresDriverStore, claim: Claim) -> None:
+    event = Event(kind="study.state", data={"state": "failed"})
+    store.write(claim, Batch(sequence=3, study_state=StudyState.FAILED, reason="a defect", events=(event,)))
+
+
+def _fail_unread(store: PostgresDriverStore, claim: Claim) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE nas_study SET spec = '{}' WHERE id = :id"), {"id": claim.study_id})
+    _expire(store.engine, claim.study_id)
+    assert store.claim("driver", 60) is None
+
+
+@pytest.mark.parametrize("fail", [_fail_by_its_driver, _fail_unread])
+def test_study_that_fails_leaves_nothing_open(
+    store: PostgresDriverStore, fail: Callable[[PostgresDriverStore, Claim], None]
+) -> None:
+    claim = _opened(store)
+    fail(store, claim)
+    with store.engine.connect() as connection:
+        row = connection.execute(text("SELECT state, counts, measured FROM nas_study")).one()
+        states = list(connection.execute(text("SELECT state FROM nas_trial ORDER BY number")).scalars())
+        runs = list(connection.execute(text("SELECT state FROM nas_run")).scalars())
+    assert states == ["cancelled"] * 4 + ["completed"]
+    assert runs == ["lost", "lost"]
+    assert (row.state, row.counts, row.measured) == ("failed", {"cancelled": 4, "completed": 1}, 2)
+    told = [(event.kind, event.data.get("state")) for event in events_after(store.engine, ADMIN, claim.study_id, 0)]
+    assert told[-7:] == [("run.ended", "lost")] * 2 + [("trial.state", "cancelled")] * 4 + [("study.state", "failed")]
 
 
 def test_renew_extends_the_lease_and_says_what_the_user_wants(store: PostgresDriverStore) -> None:
