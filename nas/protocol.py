@@ -12,7 +12,8 @@ LearningRate = Annotated[float, Field(gt=0, le=1)]
 
 
 class Rung(Document):
-    """A training budget: `steps` optimiser steps in all (not more than the last rung), `replicas` fresh seeds."""
+    """A training budget: `steps` optimiser steps in all (not more than the last rung), `replicas` seeds, of which lower rungs
+    have trained the first ones already."""
 
     steps: Annotated[int, Field(ge=1, le=10_000_000)]
     replicas: Annotated[int, Field(ge=1, le=32)] = 1

@@ -26,7 +26,8 @@ Score {score:.4f} (95 % interval {low:.4f} to {high:.4f}, over {interval}).
 ## Check it
     nas verify .
 
-rebuilds the model from `architecture.json`, loads the weights, and compares logits and scores with what was recorded.
+rebuilds the model from `architecture.json`, loads the weights, and compares logits and scores with what was recorded. The
+weights are the first seed's; the others' values cannot be checked without training them again.
 
 ## Load it
     from pathlib import Path
@@ -65,7 +66,7 @@ def readme(spec: StudySpec, trial: TrialView, result: Result) -> str:
         score=result.score,
         low=result.score_low,
         high=result.score_high,
-        interval="fresh seeds" if result.interval == "replicas" else "draws of the test set",
+        interval="seeds and draws of the test set" if result.interval == "replicas" else "draws of the test set",
         tasks="\n".join(_task_row(task.task, task.learning_rate, task.metric, task.values) for task in result.tasks),
         cost=row.cost,
         weights=weights,

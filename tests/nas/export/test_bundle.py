@@ -13,6 +13,7 @@ import pytest
 from nas.errors import Conflict, NotFound
 from nas.export import bundle
 from nas.export.bundle import Corrupt, Source, stream_zip, write_folder
+from nas.export.readme import readme
 from nas.run import Artifact, Result, Run
 from search_spaces.architecture import Architecture
 
@@ -122,3 +123,12 @@ def test_folder_in_use_is_refused(source: Source, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("keep")
     with pytest.raises(Conflict, match="is not empty"):
         write_folder(source, tmp_path)
+
+
+@pytest.mark.parametrize(("interval", "over"), [("replicas", "seeds and draws"), ("test_sample", "draws")])
+def test_readme_says_what_the_interval_covers(source: Source, interval: str, over: str) -> None:
+    """And calls no seed fresh: the first one is the seed that was promoted."""
+    assert source.trial.result is not None
+    text = readme(source.study.spec, source.trial, source.trial.result.model_copy(update={"interval": interval}))
+    assert f"over {over} of the test set)" in text
+    assert "the first seed's" in text
