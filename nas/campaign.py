@@ -14,7 +14,7 @@ from nas.objectives import ranked_values
 from nas.pareto import ParetoFront
 from nas.ports import Batch, Claim, Kept, RunRecord, Standing
 from nas.proposals import Proposals
-from nas.run import MAX_ATTEMPTS, MAX_LOSSES, RETRIED, Failure, Finished, Result, Run, RunKey, RunState
+from nas.run import MAX_ATTEMPTS, MAX_LOSSES, Failure, Finished, Result, Run, RunKey, RunState
 from nas.seeds import derive
 from nas.study import FINAL_STUDY_STATES, STUDY_TRANSITIONS, StudySpec, StudyState, Wish
 from nas.trial import FINAL_TRIAL_STATES, TRIAL_TRANSITIONS, Trial, TrialState
@@ -262,7 +262,7 @@ class Campaign:
 
     def _accept_failure(self, live: Live, finished: Finished, failure: Failure) -> None:
         live.failures += 1
-        if failure.kind in RETRIED and live.failures < MAX_ATTEMPTS and self.state is not StudyState.STOPPING:
+        if live.failures < MAX_ATTEMPTS[failure.kind] and self.state is not StudyState.STOPPING:
             self._end_run(finished, RunState.FAILED, reason=_reason(failure))
             self._move(live, TrialState.QUEUED, f"attempt {live.attempt} failed ({failure.kind}), another follows")
             self._ready.append(live)

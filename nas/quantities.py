@@ -21,8 +21,12 @@ def short_bytes(value: int) -> str:
 
 
 def _scaled(value: int, base: int, units: tuple[str, ...]) -> tuple[str, str]:
-    power = 0
-    while abs(value) >= base ** (power + 1) and power < len(units) - 1:
+    if abs(value) < base:
+        return str(value), units[0]
+    power = 1
+    # what would be rounded up to the next unit is written in it: 999999 is 1.00M
+    while abs(value) >= (base - 0.5) * base**power and power < len(units) - 1:
         power += 1
-    digits = 0 if power == 0 else 2 if abs(value) < 10 * base**power else 1 if abs(value) < 100 * base**power else 0
-    return f"{value / base**power:.{digits}f}", units[power]
+    scaled = value / base**power
+    digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
+    return f"{scaled:.{digits}f}", units[power]

@@ -83,10 +83,10 @@ class Failure(Document):
     hint: Annotated[str, Field(max_length=1000)] = ""
 
 
-RETRIED: frozenset[FailureKind] = frozenset({"crash", "timeout"})
-"""Failures that another attempt may heal; the others would only happen again."""
-
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS: dict[FailureKind, int] = {"oom": 1, "nan": 1, "timeout": 2, "crash": 3, "invalid": 1}
+"""How often a run is tried when it fails so. Another machine may survive, a quieter one may be quick enough; numbers that are
+not finite would only come again.
+"""
 
 MAX_LOSSES = 10
 """So often may a run be lost with its driver: one that takes its driver down each time must end too."""

@@ -43,7 +43,7 @@ def top(
 ) -> None:
     """Print the leaderboard.
 
-    An interval covers fresh seeds where it names them, else only the draw of the test set. `*` marks the Pareto front,
+    An interval covers seeds where it names them, else only the draw of the test set. `*` marks the Pareto front,
     `ref` an architecture from the literature.
     """
     with Client(url, data_dir=data_dir) as nas:

@@ -80,9 +80,9 @@ def test_driver_searches_on_validation_and_reports_on_test(engine, lives):
 
     def evaluate(run):
         finished = pretend.succeed(run)
-        return finished.model_copy(
-            update={"result": finished.result.model_copy(update={"validation_score": 1 - finished.result.score})}
-        )
+        assert finished.result is not None
+        opposite = finished.result.model_copy(update={"validation_score": 1 - finished.result.score})
+        return finished.model_copy(update={"result": opposite})
 
     study_id = submit(engine, study(trials=18, eta=3, sampler="tpe"))
     for _ in range(lives - 1):
@@ -241,7 +241,7 @@ def test_driver_repeats_what_another_attempt_may_heal(engine, kind):
         for number in (2, 4)
     }
     assert attempts[2] == [(r, a, s) for r in range(3) for a, s in ((1, "failed"), (2, "succeeded"))]
-    assert attempts[4] == [(0, attempt, "failed") for attempt in range(1, MAX_ATTEMPTS + 1)]
+    assert attempts[4] == [(0, attempt, "failed") for attempt in range(1, MAX_ATTEMPTS[kind] + 1)]
     assert trials(engine, study_id)[4].state == "failed"
 
 
