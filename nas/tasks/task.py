@@ -3,6 +3,7 @@
 The generator is `workers/tasks/NAME.py`: a pure function of these settings and a seed.
 """
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from search_spaces.document import Document
@@ -19,10 +20,10 @@ class Task(Document):
     sequence_length: int
     vocab_size: int
 
+    @abstractmethod
     def chance(self) -> float:
         """The metric's value for a predictor that has learnt nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def score(self, value: float) -> float:
         """The metric on a scale where 1 is perfect, 0 is worthless and higher is better."""
-        raise NotImplementedError

@@ -3,6 +3,7 @@
 A primitive never imports another primitive, and never torch. Its torch layer is `workers/model/layers/NAME.py`.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -69,14 +70,14 @@ class Primitive(Document):
     source: ClassVar[str]
     """Where the definition is published, as an arXiv id or a repository."""
 
+    @abstractmethod
     def problems(self, d_model: int) -> Iterator[Problem]:
         """What makes this config impossible at width `d_model`; nothing when it is fine."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cost(self, d_model: int, context: CostContext) -> Cost:
         """Exact cost at width `d_model`, norms around the part excluded."""
-        raise NotImplementedError
 
+    @abstractmethod
     def label(self) -> str:
         """A few characters that name the part in summaries, such as `attn4/2` or `conv3`."""
-        raise NotImplementedError

@@ -4,6 +4,7 @@ A part takes whole sequences when training (`forward`) and a few tokens at a tim
 result. It never synchronises with the host, and its shapes depend on its inputs' shapes only.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
@@ -55,20 +56,20 @@ class Initialiser:
         return tensor.uniform_(low, high, generator=self.generator)
 
 
-class Part(nn.Module):
+class Part(nn.Module, ABC):
     """Base of all parts. A subclass defines `initialise`, `extend` and, if it keeps a state, `initial_state`."""
 
+    @abstractmethod
     def initialise(self, init: Initialiser) -> None:
         """Fill every parameter and buffer in place; they are created without values."""
-        raise NotImplementedError
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first token."""
         return ()
 
+    @abstractmethod
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
         """The outputs [B, T, D] for tokens that follow `state`, before the residual addition, and the next state."""
-        raise NotImplementedError
 
     def forward(self, x_BTD: Tensor, shared: Pass) -> Tensor:
         """The outputs for a whole sequence."""
