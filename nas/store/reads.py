@@ -6,7 +6,7 @@ Lists are keyset pages: a page is found by the last row of the page before, so t
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Engine, Select, cast, exists, func, select
+from sqlalchemy import BigInteger, Engine, Select, cast, func, select
 
 from nas.errors import NotFound
 from nas.keys import Principal
@@ -33,7 +33,7 @@ from nas.trial import TrialState
 from search_spaces.architecture import Architecture
 
 __all__ = [
-    "MAX_PAGE", "Between", "Filter", "Sort", "SortName", "events_after", "get_architecture", "get_study", "get_trial",
+    "MAX_PAGE", "Between", "Filter", "Sort", "SortName", "events_after", "get_study", "get_trial",
     "leaderboard", "list_studies", "list_trials", "pareto", "totals",
 ]  # fmt: skip
 
@@ -138,17 +138,6 @@ def events_after(engine: Engine, principal: Principal, study_id: str, seq: int, 
     news = select(event.c.seq, event.c.kind, event.c.data, event.c.at).where(event.c.study_id == study_id, event.c.seq > seq)
     rows = _of_study(engine, principal, study_id, news.order_by(event.c.seq).limit(limit))
     return tuple(map(event_view, rows))
-
-
-def get_architecture(engine: Engine, principal: Principal, digest: str) -> Architecture:
-    """An architecture that some study of the principal's has. Raises `NotFound`."""
-    used = exists().where(trial.c.architecture == digest, study.c.id == trial.c.study_id, visible(principal))
-    with reading(engine) as connection:
-        query = select(architecture.c.document).where(architecture.c.digest == digest, used)
-        document = connection.execute(query).scalar_one_or_none()
-    if document is None:
-        raise NotFound(f"no study of yours has an architecture {digest!r}; a trial's architecture_digest names one")
-    return Architecture.from_json(document)
 
 
 def totals(engine: Engine) -> Totals:

@@ -6,8 +6,13 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from nas.errors import Invalid, StoreUnavailable
 from nas.settings import Settings
-from nas.store.engine import database_url, open_engine, ping, transaction
+from nas.store.engine import database_url, open_engine, reading, transaction
 from tests.nas.store.examples import end_other_connections
+
+
+def ping(engine: Engine) -> None:
+    with reading(engine) as connection:
+        connection.execute(text("SELECT 1"))
 
 
 def test_transaction_commits_at_the_end_and_rolls_back_on_any_error(engine: Engine) -> None:
@@ -51,7 +56,7 @@ def test_transaction_says_when_its_connection_was_ended(engine: Engine) -> None:
     ping(engine)
 
 
-def test_ping_goes_on_after_pooled_connections_were_ended(engine: Engine) -> None:
+def test_reading_goes_on_after_pooled_connections_were_ended(engine: Engine) -> None:
     ping(engine)
     other = open_engine(engine.url.render_as_string(hide_password=False))
     end_other_connections(other)
@@ -59,7 +64,7 @@ def test_ping_goes_on_after_pooled_connections_were_ended(engine: Engine) -> Non
     ping(engine)
 
 
-def test_ping_says_when_there_is_no_server() -> None:
+def test_reading_says_when_there_is_no_server() -> None:
     with pytest.raises(StoreUnavailable, match="does not answer"):
         ping(open_engine("postgresql://nobody@127.0.0.1:1/none"))
 

@@ -20,7 +20,6 @@ from nas.store.reads import (
     Sort,
     SortName,
     events_after,
-    get_architecture,
     get_study,
     get_trial,
     leaderboard,
@@ -115,8 +114,6 @@ def test_foreign_study_looks_like_none_everywhere(engine: Engine, filled: Claim)
     for study_id, read in product((filled.study_id, "none"), reads):
         with pytest.raises(NotFound, match=f"there is no study '{study_id}'"):
             read(study_id)
-    with pytest.raises(NotFound):
-        get_architecture(engine, BOB, architecture().digest)
     assert list_studies(engine, BOB).items == ()
 
 
@@ -124,7 +121,6 @@ def test_admin_sees_every_owners_studies(engine: Engine, filled: Claim) -> None:
     theirs = submit_study(engine, BOB, spec()).study_id
     assert {row.id for row in list_studies(engine, ADMIN).items} == {filled.study_id, theirs}
     assert get_study(engine, ADMIN, filled.study_id).row.owner == "alice"
-    assert get_architecture(engine, ADMIN, architecture().digest) == architecture()
 
 
 # the leaderboard
