@@ -11,56 +11,50 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from search_spaces.composition import impossible
 from search_spaces.document import Document
-from search_spaces.primitives import Channel, Mixer, Primitive
+from search_spaces.inputs import BytePatchInput, ContinuousInput, Input, TokenInput
+from search_spaces.layer import Layer
+from search_spaces.loop import MAX_LOOPS, Loop
+from search_spaces.numerics import Numerics
+from search_spaces.objectives import MultiTokenPrediction, NextLatent
+from search_spaces.primitives import Primitive
 
 MAX_UNROLLED_LAYERS = 1024
-
-
-class TokenInput(Document):
-    """Discrete tokens, embedded; the head shares the embedding's weights when tied."""
-
-    kind: Literal["tokens"] = "tokens"
-    vocab_size: Annotated[int, Field(ge=2, le=1_000_000)] = 256
-    tie_embeddings: bool = True
-
-
-class Layer(Document):
-    """One residual layer: parallel `mixers` (usually one), then a `channel` part. Either may be missing, not both.
-
-    fusion "add" sums the branches; "norm_mean" averages them after an RMSNorm each (Hymba, arXiv 2411.13676).
-    """
-
-    mixers: Annotated[tuple[Mixer, ...], Field(max_length=4)] = ()
-    fusion: Literal["add", "norm_mean"] = "add"
-    channel: Channel | None = None
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if not self.mixers and self.channel is None:
-            raise ValueError("a layer needs a mixer, a channel part, or both")
-        if self.fusion != "add" and len(self.mixers) < 2:
-            raise ValueError(f"fusion {self.fusion!r} needs at least two mixers; use 'add'")
-        if len(self.mixers) > 1:
-            ordered = tuple(sorted(self.mixers, key=lambda mixer: mixer.canonical_json()))
-            object.__setattr__(self, "mixers", ordered)
-        return self
-
-    def parts(self) -> tuple[Primitive, ...]:
-        """Mixers first, then the channel part."""
-        return (*self.mixers, *((self.channel,) if self.channel else ()))
 
 
 class Architecture(Document):
     """One complete model. Raises `pydantic.ValidationError` for anything that could not be built."""
 
     d_model: Annotated[int, Field(ge=4, le=65_536)]
-    input: TokenInput = TokenInput()
+    """Width of the residual stream."""
+    input: Input = TokenInput()
+    """What the model reads and predicts."""
+    n_meta: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Learned tokens before the first one (Hymba's meta tokens, arXiv 2411.13676)."""
     prelude: Annotated[tuple[Layer, ...], Field(max_length=512)] = ()
+    """Layers before the core, run once."""
     core: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_UNROLLED_LAYERS)]
-    n_loops: Annotated[int, Field(ge=1, le=64)] = 1
-    injection: Literal["none", "add"] = "none"
+    """Layers that run `n_loops` times with the same weights."""
+    n_loops: Annotated[int, Field(ge=1, le=MAX_LOOPS)] = 1
+    """Times the core runs."""
+    injection: Literal["none", "add", "concat"] = "none"
+    """What every loop but the first takes of the core's own input: nothing; added; or both side by side through a matrix."""
+    loop: Loop = Loop()
+    """How the core loops."""
     coda: Annotated[tuple[Layer, ...], Field(max_length=512)] = ()
+    """Layers after the core, run once."""
+    norm: Literal["rms", "layer", "dyt", "l1"] = "rms"
+    """The norm before every part and before the head: RMSNorm (1910.07467), LayerNorm (1607.06450), DyT, which is
+    tanh(a x) w + b (2503.10622), or x over its mean absolute value."""
+    n_streams: Annotated[int, Field(ge=1, le=8)] = 1
+    """Residual streams; more than one are hyper-connections (arXiv 2409.19606)."""
+    numerics: Numerics = Numerics()
+    """Number formats of the matrix products."""
+    mtp: MultiTokenPrediction | None = None
+    """Multi-token prediction."""
+    next_latent: NextLatent | None = None
+    """Next-latent prediction."""
 
     @model_validator(mode="after")
     def _merge_single_loop(self) -> Self:
@@ -73,33 +67,45 @@ class Architecture(Document):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.injection != "none" and self.n_loops == 1:
-            raise ValueError("injection needs n_loops of at least 2")
         if self.n_unrolled_layers > MAX_UNROLLED_LAYERS:
             raise ValueError(f"{self.n_unrolled_layers} unrolled layers; at most {MAX_UNROLLED_LAYERS}")
-        found = [
-            f"{where}.{problem.field}: {problem.reason}"
-            for where, part in self.parts()
-            for problem in part.problems(self.d_model)
-        ]
+        found = [f"{problem.field}: {problem.reason}" for problem in impossible(self)]
         if found:
             raise ValueError("; ".join(found[:8]))
         return self
 
     @property
     def n_unrolled_layers(self) -> int:
-        """Layers a token passes, loops counted."""
-        return len(self.prelude) + len(self.core) * self.n_loops + len(self.coda)
+        """Layers a token passes, loops counted; the larger of training and evaluation."""
+        return len(self.prelude) + len(self.core) * max(self.n_loops, self.n_eval_loops) + len(self.coda)
+
+    @property
+    def n_eval_loops(self) -> int:
+        """Times the core runs outside training."""
+        return self.loop.eval_loops or self.n_loops
+
+    @property
+    def causal(self) -> bool:
+        """Whether no output depends on later tokens: what decoding, and every next-token task, needs."""
+        return all(layer.causal for layer in self.layers())
 
     def layers(self) -> tuple[Layer, ...]:
-        """The layers with weights of their own, in order."""
+        """The layers with weights of their own, in order; those within a byte patch are the input's."""
         return self.prelude + self.core + self.coda
 
     def parts(self) -> Iterator[tuple[str, Primitive]]:
-        """Every primitive with its place, such as `core[0].mixers[0]`."""
+        """Every primitive of the layers with its place, such as `core[0].mixers[0]`."""
+        for where, layer in self.placed_layers():
+            for branch, mixer in enumerate(layer.mixers):
+                yield f"{where}.mixers[{branch}]", mixer
+            if layer.channel is not None:
+                yield f"{where}.channel", layer.channel
+
+    def placed_layers(self) -> Iterator[tuple[str, Layer]]:
+        """Every layer with its place, such as `core[0]`."""
         for section in ("prelude", "core", "coda"):
             for index, layer in enumerate(getattr(self, section)):
-                for branch, mixer in enumerate(layer.mixers):
-                    yield f"{section}[{index}].mixers[{branch}]", mixer
-                if layer.channel is not None:
-                    yield f"{section}[{index}].channel", layer.channel
+                yield f"{section}[{index}]", layer
+
+
+__all__ = ["Architecture", "BytePatchInput", "ContinuousInput", "Input", "Layer", "Loop", "Numerics", "TokenInput"]

@@ -18,7 +18,14 @@ JsonValue = Any
 class Document(BaseModel):
     """A frozen value with one JSON form. Python callers pass tuples; JSON arrays become tuples."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

@@ -19,6 +19,8 @@ class CostContext:
 
     context_length: int
     bytes_per_element: int = 2
+    loop: int = 0
+    """Which pass through a looped core this is; parts may work or remember less in later ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +65,20 @@ class Problem:
 
 
 class Primitive(Document):
-    """Base of all primitives. Subclasses add `kind: Literal[...] = ...` and their fields."""
+    """Base of all primitives. Subclasses add `kind: Literal[...] = ...` and their fields, each with a docstring."""
 
     role: ClassVar[Role]
+    causal: ClassVar[bool] = True
+    """False for encoder mixers, whose outputs depend on later tokens: they cannot decode."""
     title: ClassVar[str]
     source: ClassVar[str]
     """Where the definition is published, as an arXiv id or a repository."""
+    equation: ClassVar[str]
+    """What it computes, in a line or two of plain text."""
+    formulas: ClassVar[str]
+    """Its cost in symbols: parameters; mixing FLOPs per token; state."""
+    oracle: ClassVar[str]
+    """The code of others, or the definition in float64, that the tests compare the layer with."""
 
     @abstractmethod
     def problems(self, d_model: int) -> Iterator[Problem]:

@@ -56,7 +56,7 @@ def test_architecture_digest_tells_models_apart():
         ({"core": []}, "at least 1 item"),
         ({"core": [{}]}, "a layer needs a mixer, a channel part, or both"),
         ({"n_loops": 65}, "less than or equal to 64"),
-        ({"injection": "add"}, "injection needs n_loops of at least 2"),
+        ({"injection": "add"}, "injection: needs n_loops of at least 2"),
         ({"core": CORE * 17, "n_loops": 64}, "1088 unrolled layers; at most 1024"),
         ({"d_model": "64"}, "valid integer"),
         ({"d_model": 64.5}, "valid integer"),

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size
-from workers.model.layers import Initialiser, Part, Pass, RMSNorm, State
+from workers.model.layers import Initialiser, Pass, RMSNorm, State
 from workers.model.layers.moe import MoELayer
-from workers.model.residual import Apply, ResidualLayer
+from workers.model.residual import ResidualLayer
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class DecodingState:
 
     n_tokens: int
     """Tokens seen so far."""
-    parts: tuple[State, ...]
-    """The state of every part, in the order a token passes them, once for each loop."""
+    blocks: State
+    """The state of every layer, in the order a token passes them, once for each loop."""
 
 
 class Model(nn.Module):
@@ -65,8 +65,8 @@ class Model(nn.Module):
     def forward(self, tokens_BT: Tensor) -> Output:
         """Logits for the token after each one, [B, T, vocabulary], from integer tokens [B, T]."""
         shared = Pass(torch.arange(tokens_BT.shape[1], device=tokens_BT.device))
-        logits_BTV = self._logits(tokens_BT, lambda part, x_BTD: part(x_BTD, shared))
-        losses = shared.balance_losses
+        logits_BTV, _ = self._run(tokens_BT, None, shared)
+        losses = shared.losses
         return Output(logits_BTV, torch.stack(losses).sum() if losses else logits_BTV.new_zeros(()))
 
     def update_routing_biases(self) -> None:
@@ -77,51 +77,40 @@ class Model(nn.Module):
 
     def initial_state(self, batch_size: int) -> DecodingState:
         """The state before the first token."""
-        return DecodingState(0, tuple(part.initial_state(batch_size) for part in self._parts()))
+        return DecodingState(0, tuple(block.initial_state(batch_size) for block, _ in self._unrolled()))
 
     def extend(self, tokens_BT: Tensor, state: DecodingState) -> tuple[Tensor, DecodingState]:
         """Decode T tokens that follow `state`: their logits [B, T, vocabulary] and the next state."""
         n_tokens = state.n_tokens + tokens_BT.shape[1]
         shared = Pass(torch.arange(state.n_tokens, n_tokens, device=tokens_BT.device))
-        before, after = iter(state.parts), []
-
-        def apply(part: Part, x_BTD: Tensor) -> Tensor:
-            out_BTD, part_state = part.extend(x_BTD, next(before), shared)
-            after.append(part_state)
-            return out_BTD
-
-        logits_BTV = self._logits(tokens_BT, apply)
-        return logits_BTV, DecodingState(n_tokens, tuple(after))
+        logits_BTV, blocks = self._run(tokens_BT, state.blocks, shared)
+        return logits_BTV, DecodingState(n_tokens, blocks)
 
     def step(self, tokens_B: Tensor, state: DecodingState) -> tuple[Tensor, DecodingState]:
         """Decode one token of every sequence: logits for the next one [B, vocabulary] and the next state."""
         logits_BTV, state = self.extend(tokens_B[:, None], state)
         return logits_BTV[:, 0], state
 
-    def _logits(self, tokens_BT: Tensor, apply: Apply) -> Tensor:
+    def _run(self, tokens_BT: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
         x_BTD = self.embedding(tokens_BT)
-        for layer in self.prelude:
-            x_BTD = layer(x_BTD, apply)
-        x_BTD = self._looped(x_BTD, apply)
-        for layer in self.coda:
-            x_BTD = layer(x_BTD, apply)
-        head = self.embedding if self.head is None else self.head
-        return F.linear(self.norm(x_BTD), head.weight)
-
-    def _looped(self, x_BTD: Tensor, apply: Apply) -> Tensor:
-        """The core, again and again; with injection every loop takes the core's own input too (arXiv 2311.12424)."""
+        before, after = iter(state or ()), []
         injected = x_BTD
-        for loop in range(self.architecture.n_loops):
-            if loop > 0 and self.architecture.injection == "add":
+        for block, loop in self._unrolled():
+            if block is self.core[0] and loop == 0:
+                injected = x_BTD
+            elif block is self.core[0] and self.architecture.injection == "add":
                 x_BTD = x_BTD + injected
-            for layer in self.core:
-                x_BTD = layer(x_BTD, apply)
-        return x_BTD
+            x_BTD, block_state = block.run(x_BTD, None if state is None else next(before), shared.in_loop(loop))
+            after.append(block_state)
+        head = self.embedding if self.head is None else self.head
+        return F.linear(self.norm(x_BTD), head.weight), tuple(after)
 
-    def _parts(self) -> Iterator[Part]:
-        """Every part in the order a token passes them."""
-        for layer in (*self.prelude, *[*self.core] * self.architecture.n_loops, *self.coda):
-            yield from layer.parts()
+    def _unrolled(self) -> Iterator[tuple[ResidualLayer, int]]:
+        """Every layer in the order a token passes them, with its loop."""
+        core = [(layer, loop) for loop in range(self.architecture.n_loops) for layer in self.core]
+        for layer, loop in (*((layer, 0) for layer in self.prelude), *core, *((layer, 0) for layer in self.coda)):
+            if isinstance(layer, ResidualLayer):
+                yield layer, loop
 
 
 def build(architecture: Architecture, generator: torch.Generator | None = None) -> Model:

@@ -3,20 +3,17 @@
 Parallel branches are summed, or averaged after an RMSNorm each (Hymba, arXiv 2411.13676).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.architecture import Layer
-from workers.model.layers import Initialiser, Part, RMSNorm, part
-
-Apply = Callable[[Part, Tensor], Tensor]
-"""Runs a part on [B, T, D]: the whole sequence when training, the next tokens when decoding."""
+from workers.model.layers import Block, Initialiser, Part, Pass, RMSNorm, State, part
 
 
-class ResidualLayer(nn.Module):
-    """The torch form of `search_spaces.architecture.Layer`."""
+class ResidualLayer(Block):
+    """The torch form of `search_spaces.architecture.Layer`. State: those of its parts, in the order a token passes them."""
 
     def __init__(self, layer: Layer, d_model: int) -> None:
         super().__init__()
@@ -27,32 +24,42 @@ class ResidualLayer(nn.Module):
         self.channel = part(layer.channel, d_model) if layer.channel else None
         self.channel_norm = RMSNorm(d_model) if layer.channel else None
 
-    def parts(self) -> Iterator[Part]:
-        """The parts in the order a token passes them."""
-        yield from _parts((*self.mixers, self.channel))
-
     def initialise(self, init: Initialiser) -> None:
         """Norms of one; every part knows its own start."""
         for module in (*self.children(), *self.branch_norms):
             if isinstance(module, RMSNorm):
                 module.initialise()
-        for layer in self.parts():
+        for layer in self._parts():
             layer.initialise(init)
 
-    def forward(self, x_BTD: Tensor, apply: Apply) -> Tensor:
-        """The residual stream after this layer, [B, T, D]."""
+    def initial_state(self, batch_size: int) -> State:
+        """Of every part."""
+        return tuple(layer.initial_state(batch_size) for layer in self._parts())
+
+    def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
+        """The residual stream [B, T, D] after this layer."""
+        before, after = iter(state or ()), []
+
+        def apply(layer: Part, normed_BTD: Tensor) -> Tensor:
+            out_BTD, part_state = layer.run(normed_BTD, None if state is None else next(before), shared)
+            after.append(part_state)
+            return out_BTD
+
         if self.mixer_norm is not None:
-            normed = self.mixer_norm(x_BTD)
-            x_BTD = x_BTD + self._fused([apply(mixer, normed) for mixer in _parts(self.mixers)])
+            normed = self.mixer_norm(x)
+            x = x + self._fused([apply(mixer, normed) for mixer in _parts(self.mixers)])
         if self.channel is not None and self.channel_norm is not None:
-            x_BTD = x_BTD + apply(self.channel, self.channel_norm(x_BTD))
-        return x_BTD
+            x = x + apply(self.channel, self.channel_norm(x))
+        return x, tuple(after)
 
     def _fused(self, branches: list[Tensor]) -> Tensor:
         if self.branch_norms:
             branches = [norm(branch) for norm, branch in zip(self.branch_norms, branches, strict=True)]
             return torch.stack(branches).mean(0)
         return branches[0] if len(branches) == 1 else torch.stack(branches).sum(0)
+
+    def _parts(self) -> Iterator[Part]:
+        return _parts((*self.mixers, self.channel))
 
 
 def _parts(modules: Iterable[nn.Module | None]) -> Iterator[Part]:

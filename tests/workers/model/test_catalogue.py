@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces.cost import price
@@ -62,7 +63,7 @@ def test_layer_has_the_parameters_it_costs(architecture):
 def test_layer_keeps_the_state_it_costs(architecture, length):
     model, tokens = make_model(architecture), make_tokens(architecture, length)
     _, state = model.extend(tokens, model.initial_state(2))
-    held = sum(tensor.nbytes for part in state.parts for tensor in part)
+    held = sum(tensor.nbytes for tensor in tree_leaves(state.blocks))
     assert held == 2 * price(architecture, CostContext(context_length=length, bytes_per_element=4)).state_bytes
 
 

@@ -7,7 +7,7 @@ from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model.layers.attention import AttentionLayer
-from workers.model.layers.layer import Initialiser, Part, Pass, State
+from workers.model.layers.layer import Block, Initialiser, Part, Pass, State
 from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import RMSNorm
 from workers.model.layers.recurrence import RecurrenceLayer
@@ -28,4 +28,4 @@ def part(config: Primitive, d_model: int) -> Part:
     return LAYERS[type(config)](config, d_model)
 
 
-__all__ = ["LAYERS", "Initialiser", "Part", "Pass", "RMSNorm", "State", "part"]
+__all__ = ["LAYERS", "Block", "Initialiser", "Part", "Pass", "RMSNorm", "State", "part"]

@@ -1,12 +1,13 @@
 """Torch layer of `search_spaces.primitives.attention`."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kernels.attention import attention
 from kernels.rotary import rotate
 from search_spaces.primitives.attention import Attention
 from workers.model.layers.layer import Initialiser, Part, Pass, State
+from workers.model.layers.linear import Linear
 from workers.model.layers.norm import RMSNorm
 
 
@@ -17,10 +18,10 @@ class AttentionLayer(Part):
         super().__init__()
         self.config = config
         self.widths = [config.n_heads * config.head_dim, *2 * [config.n_kv_heads * config.head_dim]]
-        self.in_proj = nn.Linear(d_model, sum(self.widths), bias=False)
+        self.in_proj = Linear(d_model, sum(self.widths), bias=False)
         self.q_norm = RMSNorm(config.head_dim) if config.qk_norm else None
         self.k_norm = RMSNorm(config.head_dim) if config.qk_norm else None
-        self.out_proj = nn.Linear(self.widths[0], d_model, bias=False)
+        self.out_proj = Linear(self.widths[0], d_model, bias=False)
 
     def initialise(self, init: Initialiser) -> None:
         """Normal weights; norms of one."""

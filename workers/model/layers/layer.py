@@ -1,37 +1,53 @@
-"""What every torch layer of a primitive is: a mixer or channel part that maps [B, T, D] to [B, T, D] causally.
+"""What every torch module of a model is: a block that maps a stream to a stream, and its leaf, the part of a primitive.
 
-A part takes whole sequences when training (`forward`) and a few tokens at a time when decoding (`extend`), with the same
-result. It never synchronises with the host, and its shapes depend on its inputs' shapes only.
+A part maps [B, T, D] to [B, T, D]. It takes whole sequences when training (`forward`) and a few tokens at a time when
+decoding (`extend`), with the same result. It never synchronises with the host, and its shapes depend on its inputs'
+shapes only.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kernels.rotary import rotation
 
-State = tuple[Tensor, ...]
-"""What a part keeps between tokens when decoding: tensors with the batch first."""
+State = tuple[Any, ...]
+"""What a block keeps between tokens when decoding: tensors with the batch first, or the states of inner blocks."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What the parts share while the model runs once over some tokens."""
+    """What the blocks share while the model runs once over some tokens."""
 
-    positions_T: Tensor
-    """Position of each token in its sequence."""
-    balance_losses: list[Tensor] = field(default_factory=list)
-    """Scalars that routed parts add, one for each time they run; each is already weighted."""
+    positions: Tensor
+    """Position of each token in its sequence: [T], or [B, T] where every sequence has tokens of its own."""
+    loop: int = 0
+    """Which pass through the looped core this is."""
+    valid_BT: Tensor | None = None
+    """False for tokens whose outputs will be dropped: routers leave them out of their counts. None: all count."""
+    losses: list[Tensor] = field(default_factory=list)
+    """Scalars that blocks add to the training loss, one for each time they run; each is already weighted."""
+    memory: dict[Any, Any] = field(default_factory=dict)
+    """What a block leaves for a later one of the same pass, such as keys and values that layers or loops share."""
     rotations: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
     """Rotary tables by vector size, filled as they are asked for."""
 
     def rotation(self, size: int) -> tuple[Tensor, Tensor]:
         """Rotary cosines and sines for vectors of `size`."""
         if size not in self.rotations:
-            self.rotations[size] = rotation(self.positions_T, size)
+            self.rotations[size] = rotation(self.positions, size)
         return self.rotations[size]
+
+    def in_loop(self, loop: int) -> "Pass":
+        """The same pass, in another loop."""
+        return replace(self, loop=loop)
+
+    def of_tokens(self, positions_BT: Tensor, valid_BT: Tensor | None) -> "Pass":
+        """The same pass over some of its tokens."""
+        return replace(self, positions=positions_BT, valid_BT=valid_BT, rotations={})
 
 
 @dataclass(frozen=True)
@@ -56,12 +72,27 @@ class Initialiser:
         return tensor.uniform_(low, high, generator=self.generator)
 
 
-class Part(nn.Module, ABC):
-    """Base of all parts. A subclass defines `initialise`, `extend` and, if it keeps a state, `initial_state`."""
+class Block(nn.Module, ABC):
+    """Anything that tokens pass through: a part, or a composition of blocks."""
 
     @abstractmethod
     def initialise(self, init: Initialiser) -> None:
         """Fill every parameter and buffer in place; they are created without values."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first token."""
+
+    @abstractmethod
+    def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
+        """The outputs for the tokens of x, which follow `state`, and the next state.
+
+        Without a state, x is the whole sequence: nothing is kept, and the state returned is empty.
+        """
+
+
+class Part(Block):
+    """The torch layer of a primitive. A subclass defines `initialise`, `extend` and, if it keeps a state, `initial_state`."""
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first token."""
@@ -74,3 +105,7 @@ class Part(nn.Module, ABC):
     def forward(self, x_BTD: Tensor, shared: Pass) -> Tensor:
         """The outputs for a whole sequence."""
         return self.extend(x_BTD, self.initial_state(x_BTD.shape[0]), shared)[0]
+
+    def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
+        """`forward` without a state, `extend` with one."""
+        return (self(x, shared), ()) if state is None else self.extend(x, state, shared)

@@ -54,7 +54,7 @@ class MoELayer(Part):
     def _choose(self, logits_NE: Tensor, shared: Pass) -> tuple[Tensor, Tensor]:
         if self.config.balance == "loss":
             weights_NK, experts_NK = choose_by_softmax(logits_NE, self.config.top_k)
-            shared.balance_losses.append(self.config.balance_rate * balance_loss(logits_NE, experts_NK))
+            shared.losses.append(self.config.balance_rate * balance_loss(logits_NE, experts_NK))
             return weights_NK, experts_NK
         weights_NK, experts_NK = choose_by_biased_sigmoid(logits_NE, self.routing_bias, self.config.top_k)
         if self.training:

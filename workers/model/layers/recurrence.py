@@ -12,6 +12,7 @@ from search_spaces.primitives.recurrence import Recurrence
 from workers.model.layers.causal_conv import CausalConv
 from workers.model.layers.decay import DECAYS
 from workers.model.layers.layer import Initialiser, Part, Pass, State
+from workers.model.layers.linear import Linear
 from workers.model.layers.norm import RMSNorm
 
 UNIT_EPS = 1e-6
@@ -38,12 +39,12 @@ class RecurrenceLayer(Part):
             step=config.n_heads if config.decay == "step" else 0,
             beta=config.n_heads if config.write == "delta" else 0,
         )
-        self.in_proj = nn.Linear(d_model, sum(self.widths), bias=False)
+        self.in_proj = Linear(d_model, sum(self.widths), bias=False)
         self.conv = CausalConv(config.conv_channels, config.conv_width, config.conv_bias) if config.conv_width else None
         self.decay = DECAYS[config.decay](config, d_model)
         self.skip_H = nn.Parameter(torch.empty(config.n_heads)) if config.skip else None
         self.norm = _out_norm(config)
-        self.out_proj = nn.Linear(config.inner_width, d_model, bias=False)
+        self.out_proj = Linear(config.inner_width, d_model, bias=False)
 
     def initialise(self, init: Initialiser) -> None:
         """Normal weights, norms and skips of one; the decay knows its own start."""

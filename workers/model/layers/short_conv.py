@@ -1,10 +1,11 @@
 """Torch layer of `search_spaces.primitives.short_conv`."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from search_spaces.primitives.short_conv import ShortConv
 from workers.model.layers.causal_conv import CausalConv
 from workers.model.layers.layer import Initialiser, Part, Pass, State
+from workers.model.layers.linear import Linear
 
 
 class ShortConvLayer(Part):
@@ -12,9 +13,9 @@ class ShortConvLayer(Part):
 
     def __init__(self, config: ShortConv, d_model: int) -> None:
         super().__init__()
-        self.in_proj = nn.Linear(d_model, 3 * d_model, bias=False)
+        self.in_proj = Linear(d_model, 3 * d_model, bias=False)
         self.conv = CausalConv(d_model, config.width, bias=False)
-        self.out_proj = nn.Linear(d_model, d_model, bias=False)
+        self.out_proj = Linear(d_model, d_model, bias=False)
 
     def initialise(self, init: Initialiser) -> None:
         """Normal weights, uniform taps."""

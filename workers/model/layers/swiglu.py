@@ -1,10 +1,11 @@
 """Torch layer of `search_spaces.primitives.swiglu`."""
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model.layers.layer import Initialiser, Part, Pass, State
+from workers.model.layers.linear import Linear
 
 
 class SwiGLULayer(Part):
@@ -12,8 +13,8 @@ class SwiGLULayer(Part):
 
     def __init__(self, config: SwiGLU, d_model: int) -> None:
         super().__init__()
-        self.in_proj = nn.Linear(d_model, 2 * config.d_ff, bias=False)
-        self.out_proj = nn.Linear(config.d_ff, d_model, bias=False)
+        self.in_proj = Linear(d_model, 2 * config.d_ff, bias=False)
+        self.out_proj = Linear(config.d_ff, d_model, bias=False)
 
     def initialise(self, init: Initialiser) -> None:
         """Normal weights."""

@@ -1,0 +1,75 @@
+"""A weight mapping as data: rules that say which of their tensors one of ours is made of, and the way back.
+
+A family's mapping is a tuple of rules. Both directions use the same rules, so what was exported can always be read again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+Arrays = Mapping[str, Array]
+
+
+class UnmappedWeights(ValueError):
+    """Tensors that the rules do not account for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One tensor of ours from some of theirs. `split` undoes `join`."""
+
+    ours: str
+    theirs: tuple[str, ...]
+    join: Callable[[Sequence[Array]], Array]
+    split: Callable[[Array], Sequence[Array]]
+
+    def under(self, ours: str, theirs: str) -> "Rule":
+        """The same rule for tensors below these prefixes."""
+        return Rule(ours + self.ours, tuple(theirs + name for name in self.theirs), self.join, self.split)
+
+
+def same(ours: str, theirs: str) -> Rule:
+    """One tensor under another name."""
+    return Rule(ours, (theirs,), lambda arrays: arrays[0], lambda array: (array,))
+
+
+def changed(ours: str, theirs: str, join: Callable[[Array], Array], split: Callable[[Array], Array]) -> Rule:
+    """One tensor in another form: `join` makes ours of theirs, `split` theirs of ours."""
+    return Rule(ours, (theirs,), lambda arrays: join(arrays[0]), lambda array: (split(array),))
+
+
+def stacked(ours: str, theirs: Sequence[str], sizes: Sequence[int]) -> Rule:
+    """Ours is theirs below one another, `sizes` rows each."""
+    ends = [*accumulate(sizes)][:-1]
+    return Rule(ours, tuple(theirs), np.concatenate, lambda array: np.split(array, ends))
+
+
+def under(rules: Iterable[Rule], ours: str, theirs: str) -> tuple[Rule, ...]:
+    """Rules for tensors below these prefixes."""
+    return tuple(rule.under(ours, theirs) for rule in rules)
+
+
+def from_transformers(rules: Sequence[Rule], theirs: Arrays) -> dict[str, Array]:
+    """Our tensors from theirs. Raises `UnmappedWeights` when one is missing or left over."""
+    _check(theirs.keys(), {name for rule in rules for name in rule.theirs}, "transformers")
+    return {rule.ours: np.ascontiguousarray(rule.join([theirs[name] for name in rule.theirs])) for rule in rules}
+
+
+def to_transformers(rules: Sequence[Rule], ours: Arrays) -> dict[str, Array]:
+    """Their tensors from ours. Raises `UnmappedWeights` when one is missing or left over."""
+    _check(ours.keys(), {rule.ours for rule in rules}, "our")
+    return {
+        name: np.ascontiguousarray(array)
+        for rule in rules
+        for name, array in zip(rule.theirs, rule.split(ours[rule.ours]), strict=True)
+    }
+
+
+def _check(given: Iterable[str], known: set[str], whose: str) -> None:
+    missing, surplus = sorted(known - set(given)), sorted(set(given) - known)
+    if missing or surplus:
+        raise UnmappedWeights(f"{whose} weights: missing {missing[:5]}, not mapped {surplus[:5]}")

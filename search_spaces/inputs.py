@@ -1,0 +1,55 @@
+"""What a model reads and predicts: tokens (bytes are tokens of a vocabulary of 256), patches of bytes, or measurements."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from search_spaces.document import Document
+from search_spaces.layer import Layer
+
+VocabSize = Annotated[int, Field(ge=2, le=1_000_000)]
+
+
+class TokenInput(Document):
+    """Discrete tokens, embedded; the head shares the embedding's weights when tied."""
+
+    kind: Literal["tokens"] = "tokens"
+    vocab_size: VocabSize = 256
+    """Number of different tokens; 256 for raw bytes."""
+    tie_embeddings: bool = True
+    """Whether the head is the embedding's table again."""
+    rosa: bool = False
+    """Copy channel (RWKV-8's ROSA): add, from a table of its own, the embedding of the token that followed the most recent
+    earlier occurrence of the longest suffix seen before. Nothing is added where no suffix has been seen."""
+
+
+class BytePatchInput(Document):
+    """Bytes in patches, MegaByte's hierarchy (arXiv 2305.07185; BLT, 2412.09871): across patches the model's own layers at
+    `d_model`, within a patch `within` at `d_byte`.
+
+    e_t = E[x_t]; patch i is W_in [e of its bytes]; the layers read patch i - 1 (a learned start for i = 0) and give z_i;
+    the bytes of patch i read e_t + their slice of W_out norm(z_i), pass `within`, and predict the next byte.
+    """
+
+    kind: Literal["byte_patch"] = "byte_patch"
+    vocab_size: VocabSize = 256
+    """Number of different bytes."""
+    tie_embeddings: bool = True
+    """Whether the head is the embedding's table again."""
+    patch_size: Annotated[int, Field(ge=2, le=64)]
+    """Bytes of a patch."""
+    d_byte: Annotated[int, Field(ge=4, le=65_536)]
+    """Width within a patch."""
+    within: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=64)]
+    """Layers that mix the bytes of one patch."""
+
+
+class ContinuousInput(Document):
+    """Measurements of `n_channels` real numbers, mapped in by a matrix; the head predicts the next ones (squared error)."""
+
+    kind: Literal["continuous"] = "continuous"
+    n_channels: Annotated[int, Field(ge=1, le=65_536)]
+    """Real numbers at each time."""
+
+
+Input = Annotated[TokenInput | BytePatchInput | ContinuousInput, Field(discriminator="kind")]

@@ -1,0 +1,28 @@
+"""The matrix product of every part, in full precision unless the architecture's numerics say otherwise."""
+
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Quantiser(Protocol):
+    """What numerics do to the two sides of a matrix product, with gradients that pass straight through."""
+
+    def weights(self, weight: Tensor) -> Tensor:
+        """The weight as the product sees it; the last axis is the one that is summed over."""
+
+    def activations(self, x: Tensor) -> Tensor:
+        """The input as the product sees it; one scale for each token."""
+
+
+class Linear(nn.Linear):
+    """x W^T + b. `quantiser` is set by the model for low-bit training; routers and gates stay plain `nn.Linear`."""
+
+    quantiser: Quantiser | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] to [..., out]."""
+        if self.quantiser is None:
+            return super().forward(x)
+        return F.linear(self.quantiser.activations(x), self.quantiser.weights(self.weight), self.bias)
