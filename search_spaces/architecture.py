@@ -16,6 +16,7 @@ from search_spaces.document import Document
 from search_spaces.inputs import BytePatchInput, ContinuousInput, Input, TokenInput
 from search_spaces.layer import Layer
 from search_spaces.loop import MAX_LOOPS, Loop
+from search_spaces.norm import NormKind
 from search_spaces.numerics import Numerics
 from search_spaces.objectives import MultiTokenPrediction, NextLatent
 from search_spaces.primitives import Primitive
@@ -44,7 +45,7 @@ class Architecture(Document):
     """How the core loops."""
     coda: Annotated[tuple[Layer, ...], Field(max_length=512)] = ()
     """Layers after the core, run once."""
-    norm: Literal["rms", "layer", "dyt", "l1"] = "rms"
+    norm: NormKind = "rms"
     """The norm before every part and before the head: RMSNorm (1910.07467), LayerNorm (1607.06450), DyT, which is
     tanh(a x) w + b (2503.10622), or x over its mean absolute value."""
     n_streams: Annotated[int, Field(ge=1, le=8)] = 1

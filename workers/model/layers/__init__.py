@@ -4,13 +4,15 @@ from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence
+from search_spaces.primitives.relu2 import ReLU2
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model.layers.attention import AttentionLayer
 from workers.model.layers.layer import Block, Initialiser, Part, Pass, State
 from workers.model.layers.moe import MoELayer
-from workers.model.layers.norm import RMSNorm
+from workers.model.layers.norm import Norm, RMSNorm, make_norm
 from workers.model.layers.recurrence import RecurrenceLayer
+from workers.model.layers.relu2 import ReLU2Layer
 from workers.model.layers.short_conv import ShortConvLayer
 from workers.model.layers.swiglu import SwiGLULayer
 
@@ -19,6 +21,7 @@ LAYERS: dict[type[Primitive], type[Part]] = {
     Recurrence: RecurrenceLayer,
     ShortConv: ShortConvLayer,
     SwiGLU: SwiGLULayer,
+    ReLU2: ReLU2Layer,
     MoE: MoELayer,
 }
 
@@ -28,4 +31,4 @@ def part(config: Primitive, d_model: int) -> Part:
     return LAYERS[type(config)](config, d_model)
 
 
-__all__ = ["LAYERS", "Block", "Initialiser", "Part", "Pass", "RMSNorm", "State", "part"]
+__all__ = ["LAYERS", "Block", "Initialiser", "Norm", "Part", "Pass", "RMSNorm", "State", "make_norm", "part"]
