@@ -8,17 +8,19 @@ from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem
 from search_spaces.primitives.recurrence import Recurrence
+from search_spaces.primitives.relu2 import ReLU2
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 
 Mixer = Annotated[Attention | Recurrence | ShortConv, Field(discriminator="kind")]
-Channel = Annotated[SwiGLU | MoE, Field(discriminator="kind")]
+Channel = Annotated[SwiGLU | ReLU2 | MoE, Field(discriminator="kind")]
 
 CATALOGUE: dict[str, type[Primitive]] = {
     "attention": Attention,
     "recurrence": Recurrence,
     "short_conv": ShortConv,
     "swiglu": SwiGLU,
+    "relu2": ReLU2,
     "moe": MoE,
 }
 

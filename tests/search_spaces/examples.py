@@ -10,6 +10,7 @@ from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence, gated_deltanet, gla, mamba2, retnet
+from search_spaces.primitives.relu2 import ReLU2
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 
@@ -45,9 +46,16 @@ EXAMPLES: dict[str, Any] = {
     "short_conv": ShortConv(),
     "short_conv_7": ShortConv(width=7),
     "swiglu": SwiGLU(d_ff=48),
+    "geglu_top_k": SwiGLU(d_ff=48, activation="gelu", n_active=12),
+    "relu2_glu_sub_norm": SwiGLU(d_ff=48, activation="relu2", sub_norm=True),
+    "relu2": ReLU2(d_ff=40),
+    "relu2_top_k": ReLU2(d_ff=40, n_active=10),
+    "relu2_sub_norm": ReLU2(d_ff=40, sub_norm=True),
     "moe": MoE(n_experts=4, top_k=2, d_expert=16),
     "moe_shared": MoE(n_experts=8, top_k=1, d_expert=9, n_shared=2),
     "moe_bias": MoE(n_experts=5, top_k=5, d_expert=8, balance="bias"),
+    "moe_zero": MoE(n_experts=4, top_k=2, d_expert=8, n_zero=2, scale=1.5, n_shared=1, shared_gate=True),
+    "moe_deepseek": MoE(n_experts=6, top_k=3, d_expert=8, n_shared=1, balance="bias", normalise=True, scale=2.5),
     "moe_bias_fine": MoE(n_experts=16, top_k=4, d_expert=6, n_shared=1, balance="bias", balance_rate=0.001),
 }
 

@@ -23,6 +23,13 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
-        if self.quantiser is None:
-            return super().forward(x)
-        return F.linear(self.quantiser.activations(x), self.quantiser.weights(self.weight), self.bias)
+        return F.linear(self.seen_input(x), self.seen_weight, self.bias)
+
+    @property
+    def seen_weight(self) -> Tensor:
+        """The weight [out, in] as the product sees it."""
+        return self.weight if self.quantiser is None else self.quantiser.weights(self.weight)
+
+    def seen_input(self, x: Tensor) -> Tensor:
+        """The input as the product sees it."""
+        return x if self.quantiser is None else self.quantiser.activations(x)

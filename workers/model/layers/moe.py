@@ -7,6 +7,7 @@ from kernels.routing import balance_loss, choose_by_biased_sigmoid, choose_by_so
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model.layers.layer import Initialiser, Part, Pass, State
+from workers.model.layers.linear import Quantiser
 from workers.model.layers.swiglu import SwiGLULayer
 
 
@@ -19,17 +20,20 @@ class MoELayer(Part):
 
     routing_bias: Tensor
     loads: Tensor
+    quantiser: Quantiser | None = None
 
     def __init__(self, config: MoE, d_model: int) -> None:
         super().__init__()
         self.config = config
-        self.router = nn.Linear(d_model, config.n_experts, bias=False)
+        n_choices = config.n_experts + config.n_zero
+        self.router = nn.Linear(d_model, n_choices, bias=False)
         self.w_in = nn.Parameter(torch.empty(config.n_experts, d_model, 2 * config.d_expert))
         self.w_out = nn.Parameter(torch.empty(config.n_experts, config.d_expert, d_model))
         width = config.n_shared * config.d_expert
         self.shared_expert = SwiGLULayer(SwiGLU(d_ff=width), d_model) if width else None
-        self.register_buffer("routing_bias", torch.empty(config.n_experts))
-        self.register_buffer("loads", torch.empty(config.n_experts), persistent=False)
+        self.shared_gate = nn.Linear(d_model, 1, bias=False) if config.shared_gate else None
+        self.register_buffer("routing_bias", torch.empty(n_choices))
+        self.register_buffer("loads", torch.empty(n_choices), persistent=False)
 
     def initialise(self, init: Initialiser) -> None:
         """Normal weights, no bias, no loads."""
@@ -40,26 +44,56 @@ class MoELayer(Part):
         self.loads.zero_()
         if self.shared_expert is not None:
             self.shared_expert.initialise(init)
+        if self.shared_gate is not None:
+            init.weight(self.shared_gate.weight)
 
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
         """Route in float32, run the chosen experts, add the shared ones."""
         x_ND = x_BTD.flatten(0, 1)
         weights_NK, experts_NK = self._choose(self.router(x_ND).float(), shared)
-        out_ND = experts(x_ND, weights_NK.to(x_ND.dtype), experts_NK, self.w_in, self.w_out)
+        if self.config.capacity is not None:
+            weights_NK, state = self._within_capacity(weights_NK, experts_NK, state, x_BTD.shape[1])
+        out_ND = self._routed(x_ND, self.config.scale * weights_NK.to(x_ND.dtype), experts_NK)
         out_BTD = out_ND.view_as(x_BTD)
-        if self.shared_expert is not None:
-            out_BTD = out_BTD + self.shared_expert(x_BTD, shared)
-        return out_BTD, state
+        return out_BTD if self.shared_expert is None else out_BTD + self._shared(x_BTD, shared), state
 
     def _choose(self, logits_NE: Tensor, shared: Pass) -> tuple[Tensor, Tensor]:
-        if self.config.balance == "loss":
-            weights_NK, experts_NK = choose_by_softmax(logits_NE, self.config.top_k)
-            shared.losses.append(self.config.balance_rate * balance_loss(logits_NE, experts_NK))
+        c = self.config
+        counted_N = None if shared.valid_BT is None else shared.valid_BT.flatten()
+        if c.balance == "loss":
+            weights_NK, experts_NK = choose_by_softmax(logits_NE, c.top_k, c.normalised)
+            shared.losses.append(c.balance_rate * balance_loss(logits_NE, experts_NK, counted_N))
             return weights_NK, experts_NK
-        weights_NK, experts_NK = choose_by_biased_sigmoid(logits_NE, self.routing_bias, self.config.top_k)
+        weights_NK, experts_NK = choose_by_biased_sigmoid(logits_NE, self.routing_bias, c.top_k, c.normalised)
         if self.training:
-            self.loads += expert_loads(experts_NK, self.config.n_experts)
+            self.loads += expert_loads(experts_NK, len(self.loads), counted_N)
         return weights_NK, experts_NK
+
+    def _within_capacity(self, weights_NK: Tensor, experts_NK: Tensor, state: State, length: int) -> tuple[Tensor, State]:
+        """Weights of zero for choices beyond an expert's quota of the sequence so far."""
+        raise NotImplementedError
+
+    def _routed(self, x_ND: Tensor, weights_NK: Tensor, experts_NK: Tensor) -> Tensor:
+        """The chosen experts' weighted sum; zero experts stand after the others and return their input."""
+        if not self.config.n_zero:
+            return self._experts(x_ND, weights_NK, experts_NK)
+        is_zero_NK = experts_NK >= self.config.n_experts
+        passed_N1 = weights_NK.where(is_zero_NK, 0).sum(-1, keepdim=True)
+        real_NK = experts_NK.clamp(max=self.config.n_experts - 1)
+        return passed_N1 * x_ND + self._experts(x_ND, weights_NK.masked_fill(is_zero_NK, 0), real_NK)
+
+    def _experts(self, x_ND: Tensor, weights_NK: Tensor, experts_NK: Tensor) -> Tensor:
+        if self.quantiser is None:
+            return experts(x_ND, weights_NK, experts_NK, self.w_in, self.w_out)
+        # a quantiser's summed axis is the last one, experts' is the one before
+        w_in, w_out = (self.quantiser.weights(weight.mT).mT for weight in (self.w_in, self.w_out))
+        seen_ND = self.quantiser.activations(x_ND)
+        return experts(seen_ND, weights_NK, experts_NK, w_in, w_out, self.quantiser.activations)
+
+    def _shared(self, x_BTD: Tensor, shared: Pass) -> Tensor:
+        assert self.shared_expert is not None
+        out_BTD: Tensor = self.shared_expert(x_BTD, shared)
+        return out_BTD if self.shared_gate is None else self.shared_gate(x_BTD).sigmoid() * out_BTD
 
     @torch.no_grad()
     def update_routing_bias(self) -> None:
