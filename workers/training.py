@@ -109,7 +109,7 @@ class Training:
         targets_BT = batch.targets_BT.to(self._device, non_blocking=True)
         plan = self._plan
         self._learning_rate.fill_(learning_rate_at(self.progress.step, plan.learning_rate, plan.total_steps, plan.recipe))
-        output = self.model(tokens_BT)
+        output = self.model(tokens_BT, targets_BT)
         loss = F.cross_entropy(output.logits_BTV.flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED)
         (loss + output.auxiliary_loss).backward()
         torch.nn.utils.clip_grad_norm_(self._parameters.values(), plan.recipe.clip_norm)

@@ -1,9 +1,8 @@
-"""Architecture to torch module: embedding, residual layers (the core `n_loops` times with the same weights), norm, head.
+"""Architecture to torch module: input -> backbone (meta tokens, prelude, looped core, coda) -> norm -> head.
 
 The modules never synchronise with the host and keep static shapes, so a whole training step can be captured as a graph.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +11,10 @@ from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size
-from workers.model.layers import Initialiser, Pass, RMSNorm, State
+from workers.model.backbone import Backbone
+from workers.model.layers import Initialiser, Pass, State
 from workers.model.layers.moe import MoELayer
-from workers.model.residual import ResidualLayer
+from workers.model.layers.norm import make_norm
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Output:
 
     logits_BTV: Tensor
     auxiliary_loss: Tensor
-    """Scalar to add to the training loss: the routers' weighted balance losses, 0 without any."""
+    """Scalar to add to the training loss: what routers, halting and further objectives add, weighted; 0 without any."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ class DecodingState:
     n_tokens: int
     """Tokens seen so far."""
     blocks: State
-    """The state of every layer, in the order a token passes them, once for each loop."""
+    """The states of prelude, core and coda: of every layer, once for each loop."""
 
 
 class Model(nn.Module):
-    """One architecture with weights. Make it with `build`."""
+    """One architecture with weights. Make it with `build`.
+
+    In training mode the core runs `n_loops` times; in evaluation mode and in decoding `n_eval_loops` times.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
         d_model, vocab_size = architecture.d_model, architecture.input.vocab_size
         self.embedding = nn.Embedding(vocab_size, d_model)
-        self.prelude, self.core, self.coda = (
-            nn.ModuleList(ResidualLayer(layer, d_model) for layer in layers)
-            for layers in (architecture.prelude, architecture.core, architecture.coda)
-        )
-        self.norm = RMSNorm(d_model)
+        self.backbone = Backbone(architecture)
+        self.norm = make_norm(architecture.norm, d_model)
         self.head = None if architecture.input.tie_embeddings else nn.Linear(d_model, vocab_size, bias=False)
 
     def initialise(self, generator: torch.Generator | None) -> None:
@@ -56,14 +56,16 @@ class Model(nn.Module):
         init = Initialiser(generator, (2 * self.architecture.n_unrolled_layers) ** -0.5)
         with torch.no_grad():
             init.weight(self.embedding.weight)
-            for layer in (*self.prelude, *self.core, *self.coda):
-                layer.initialise(init)
+            self.backbone.initialise(init)
             self.norm.initialise()
             if self.head is not None:
                 init.weight(self.head.weight)
 
-    def forward(self, tokens_BT: Tensor) -> Output:
-        """Logits for the token after each one, [B, T, vocabulary], from integer tokens [B, T]."""
+    def forward(self, tokens_BT: Tensor, targets_BT: Tensor | None = None) -> Output:
+        """Logits for the token after each one, [B, T, vocabulary], from integer tokens [B, T].
+
+        `targets_BT` are the tokens to predict; objectives beyond the next token need them, and are left out without.
+        """
         shared = Pass(torch.arange(tokens_BT.shape[1], device=tokens_BT.device))
         logits_BTV, _ = self._run(tokens_BT, None, shared)
         losses = shared.losses
@@ -76,8 +78,10 @@ class Model(nn.Module):
                 module.update_routing_bias()
 
     def initial_state(self, batch_size: int) -> DecodingState:
-        """The state before the first token."""
-        return DecodingState(0, tuple(block.initial_state(batch_size) for block, _ in self._unrolled()))
+        """The state before the first token. Raises ValueError for a model that sees later tokens: it cannot decode."""
+        if not self.architecture.causal:
+            raise ValueError("an encoder cannot decode token by token: some of its mixers see later tokens")
+        return DecodingState(0, self.backbone.initial_state(batch_size))
 
     def extend(self, tokens_BT: Tensor, state: DecodingState) -> tuple[Tensor, DecodingState]:
         """Decode T tokens that follow `state`: their logits [B, T, vocabulary] and the next state."""
@@ -92,25 +96,9 @@ class Model(nn.Module):
         return logits_BTV[:, 0], state
 
     def _run(self, tokens_BT: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
-        x_BTD = self.embedding(tokens_BT)
-        before, after = iter(state or ()), []
-        injected = x_BTD
-        for block, loop in self._unrolled():
-            if block is self.core[0] and loop == 0:
-                injected = x_BTD
-            elif block is self.core[0] and self.architecture.injection == "add":
-                x_BTD = x_BTD + injected
-            x_BTD, block_state = block.run(x_BTD, None if state is None else next(before), shared.in_loop(loop))
-            after.append(block_state)
+        hidden_BTD, blocks = self.backbone.run(self.embedding(tokens_BT), state, shared)
         head = self.embedding if self.head is None else self.head
-        return F.linear(self.norm(x_BTD), head.weight), tuple(after)
-
-    def _unrolled(self) -> Iterator[tuple[ResidualLayer, int]]:
-        """Every layer in the order a token passes them, with its loop."""
-        core = [(layer, loop) for loop in range(self.architecture.n_loops) for layer in self.core]
-        for layer, loop in (*((layer, 0) for layer in self.prelude), *core, *((layer, 0) for layer in self.coda)):
-            if isinstance(layer, ResidualLayer):
-                yield layer, loop
+        return F.linear(self.norm(hidden_BTD), head.weight), blocks
 
 
 def build(architecture: Architecture, generator: torch.Generator | None = None) -> Model:

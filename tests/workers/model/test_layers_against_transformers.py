@@ -175,7 +175,7 @@ def attention_model(config: LlamaConfig | Qwen3Config, mixers: list[Attention], 
         "head.weight": source["lm_head.weight"],
     }
     for index in range(len(mixers)):
-        their, our = f"model.layers.{index}.", f"core.{index}."
+        their, our = f"model.layers.{index}.", f"backbone.core.layers.{index}."
         qkv = [source[f"{their}self_attn.{name}_proj.weight"] for name in "qkv"]
         gate_up = [source[f"{their}mlp.{name}_proj.weight"] for name in ("gate", "up")]
         weights |= {

@@ -44,8 +44,8 @@ def test_model_loops_share_weights():
 def test_model_loops_equal_an_unrolled_stack_with_the_same_weights():
     looped = make_model(loop_of(3)).double()
     unrolled = make_model(architecture_of(CONV, *3 * [RECURRENCE, ATTENTION], CONV), seed=1).double()
-    layers = [*looped.prelude, *3 * [*looped.core], *looped.coda]
-    for target, source in zip(unrolled.core, layers, strict=True):
+    layers = [*looped.backbone.prelude, *3 * [*looped.backbone.core.layers], *looped.backbone.coda]
+    for target, source in zip(unrolled.backbone.core.layers, layers, strict=True):
         target.load_state_dict(source.state_dict())
     unrolled.embedding.load_state_dict(looped.embedding.state_dict())
     unrolled.norm.load_state_dict(looped.norm.state_dict())
@@ -126,8 +126,8 @@ def test_model_starts_with_small_outputs_and_finite_values_everywhere():
     assert all(tensor.isfinite().all() for tensor in [*model.parameters(), *model.buffers()])
     wide = build(Architecture(d_model=128, core=8 * (Layer(channel=SwiGLU(d_ff=512)),)), torch.Generator().manual_seed(0))
     weights = wide.state_dict()
-    assert weights["core.0.channel.in_proj.weight"].std().item() == pytest.approx(0.02, rel=0.02)
-    assert weights["core.0.channel.out_proj.weight"].std().item() == pytest.approx(0.02 / 16**0.5, rel=0.02)
+    assert weights["backbone.core.layers.0.channel.in_proj.weight"].std().item() == pytest.approx(0.02, rel=0.02)
+    assert weights["backbone.core.layers.0.channel.out_proj.weight"].std().item() == pytest.approx(0.02 / 16**0.5, rel=0.02)
 
 
 EXAMPLE_LAYERS = [
