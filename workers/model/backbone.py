@@ -39,8 +39,10 @@ class Backbone(Block):
         state = tuple(block.initial_state(batch_size) for block in self._sections())
         if self.meta is None:
             return state
-        shared = Pass(torch.arange(self.n_meta, device=self.meta.device))
-        return self._run(self.meta.expand(batch_size, -1, -1), state, shared)[1]
+        # one at a time, like any token that is decoded: this is the work that the cost counts
+        for position in torch.arange(self.n_meta, device=self.meta.device)[:, None]:
+            _, state = self._run(self.meta[position].repeat(batch_size, 1, 1), state, Pass(position))
+        return state
 
     def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
         """Positions in `shared` count from the first token; the layers see them after the meta tokens."""
