@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from search_spaces.architecture import Architecture, Layer
+from search_spaces.inputs import BytePatchInput, ContinuousInput, Input
 from search_spaces.norm import norm_params
 from search_spaces.primitives import Cost, CostContext
 
 MAX_PARAMS = 10**10
+INT32_BYTES = 4
 
 
 def price(architecture: Architecture, context: CostContext) -> Cost:
@@ -21,24 +23,60 @@ def price(architecture: Architecture, context: CostContext) -> Cost:
 
     Meta tokens are run once for a sequence; their work counts among that of its `context_length` tokens.
     """
-    n_tokens = context.context_length + architecture.n_meta
-    inner = _looping(architecture, replace(context, context_length=n_tokens))
+    n_tokens = _trunk_length(architecture.input, context.context_length) + architecture.n_meta
+    total = _ends(architecture, context) + _looping(architecture, replace(context, context_length=n_tokens))
     for layers, loop, n_run in _runs(architecture, n_tokens):
         # weights count once, in the first loop
-        inner += _price_layers(architecture, layers, replace(context, context_length=n_run, loop=loop), weights=loop == 0)
-    params = architecture.n_meta * architecture.d_model + norm_params(architecture.norm, architecture.d_model)
-    inner += Cost(params=params, active_params=params)
-    return _ends(architecture) + replace(inner, flops_per_token=-(-inner.flops_per_token // context.context_length))
+        run = replace(context, context_length=n_run, loop=loop)
+        total += _price_layers(layers, architecture.d_model, run, weights=loop == 0)
+    total += _weights(architecture.n_meta * architecture.d_model + norm_params(architecture.norm, architecture.d_model))
+    return replace(total, flops_per_token=-(-total.flops_per_token // context.context_length))
 
 
-def _ends(architecture: Architecture) -> Cost:
-    """Embedding, and head when untied; the head's multiplication.
+def _weights(params: int, flops: int = 0, state_bytes: int = 0) -> Cost:
+    """Parameters that every token uses."""
+    return Cost(params=params, active_params=params, flops_per_token=flops, state_bytes=state_bytes)
+
+
+def _trunk_length(source: Input, n_tokens: int) -> int:
+    """How often the layers run: once for every token, or for every patch that has begun."""
+    return math.ceil(n_tokens / source.patch_size) if isinstance(source, BytePatchInput) else n_tokens
+
+
+def _ends(architecture: Architecture, context: CostContext) -> Cost:
+    """What comes before the layers and behind the last norm; the FLOPs are those of all `context_length` tokens together.
 
     The input embedding counts as active although a token reads one row of it: published active counts do the same.
     """
-    d_model, vocab_size = architecture.d_model, architecture.input.vocab_size
-    params = (1 if architecture.input.tie_embeddings else 2) * vocab_size * d_model
-    return Cost(params=params, active_params=params, flops_per_token=2 * vocab_size * d_model)
+    source, d_model, n_tokens = architecture.input, architecture.d_model, context.context_length
+    if isinstance(source, BytePatchInput):
+        return _byte_patch_ends(architecture, source, context)
+    if isinstance(source, ContinuousInput):
+        matrix = source.n_channels * d_model
+        return _weights(2 * matrix + source.n_channels + d_model, flops=2 * 2 * matrix * n_tokens)
+    table = source.vocab_size * d_model
+    n_tables = 1 + source.rosa + (not source.tie_embeddings)
+    seen = 2 * INT32_BYTES * n_tokens if source.rosa else 0
+    return _weights(n_tables * table, flops=2 * table * n_tokens, state_bytes=seen)
+
+
+def _byte_patch_ends(architecture: Architecture, source: BytePatchInput, context: CostContext) -> Cost:
+    """Both tables, the matrices between bytes and patches, and the layers within a patch with the norm behind them.
+
+    The last patch of `context_length` bytes may be unfinished, and no patch reads it yet.
+    """
+    d_model, d_byte, n_bytes = architecture.d_model, source.d_byte, context.context_length
+    n_before = _trunk_length(source, n_bytes) - 1
+    table, matrix = source.vocab_size * d_byte, source.patch_size * d_byte * d_model
+    last = replace(context, context_length=n_bytes - n_before * source.patch_size)
+    full = replace(context, context_length=source.patch_size)
+    within = _price_layers(source.within, d_byte, last, weights=True)
+    flops = 2 * (table + d_byte * d_model) * n_bytes + n_before * (
+        2 * matrix + _price_layers(source.within, d_byte, full, weights=False).flops_per_token
+    )
+    params = (1 if source.tie_embeddings else 2) * table + 2 * matrix + d_model + norm_params(architecture.norm, d_byte)
+    state_bytes = INT32_BYTES * last.context_length + d_model * context.bytes_per_element
+    return within + _weights(params, flops, state_bytes)
 
 
 def _runs(architecture: Architecture, n_tokens: int) -> Iterator[tuple[tuple[Layer, ...], int, int]]:
@@ -77,11 +115,11 @@ def _looping(architecture: Architecture, context: CostContext) -> Cost:
     )
 
 
-def _price_layers(architecture: Architecture, layers: Iterable[Layer], context: CostContext, weights: bool) -> Cost:
+def _price_layers(layers: Iterable[Layer], d_model: int, context: CostContext, weights: bool) -> Cost:
     """Layers run once; the FLOPs are those of all `context_length` tokens together."""
     total = Cost()
     for layer, count in Counter(layers).items():
-        one = price_layer(layer, architecture.d_model, context)
+        one = price_layer(layer, d_model, context)
         total += Cost(
             params=one.params * count * weights,
             active_params=one.active_params * count * weights,

@@ -39,7 +39,7 @@ class Layer(Document):
             raise ValueError(f"widths: {len(self.widths)} for {len(self.mixers)} mixers; give one for each")
         if self.widths is not None and self.fusion not in ("add", "gate"):
             raise ValueError(f"widths: fusion {self.fusion!r} joins whole branches; use 'add' or 'gate', or leave widths out")
-        encoders = [part.kind for part in self.parts() if not part.causal]
+        encoders = [part.title for part in self.parts() if not part.causal]
         if encoders and self.capacity is not None:
             raise ValueError(f"capacity: {encoders[0]} sees later tokens, so tokens cannot be dropped one by one; leave it out")
         if encoders and self.fusion == "route_top1":

@@ -5,9 +5,11 @@ A new primitive adds its lines here; no suite needs new code for it.
 
 from typing import Any
 
-from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.architecture import Architecture, BytePatchInput, ContinuousInput, Layer, Loop, TokenInput
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence, gated_deltanet, gla, mamba2, retnet
 from search_spaces.primitives.relu2 import ReLU2
@@ -25,6 +27,10 @@ EXAMPLES: dict[str, Any] = {
     "nope": Attention(n_heads=2, n_kv_heads=2, head_dim=7, rope=False),
     "window": Attention(n_heads=4, n_kv_heads=2, head_dim=8, window=5),
     "window_1": Attention(n_heads=2, n_kv_heads=1, head_dim=8, window=1),
+    "mla": MLA(n_heads=4, kv_rank=12, q_rank=10, nope_dim=8, rope_dim=4, value_dim=6),
+    "mla_plain_queries": MLA(n_heads=2, kv_rank=16, nope_dim=6, rope_dim=2, value_dim=8),
+    "mla_nope": MLA(n_heads=3, kv_rank=7, nope_dim=5, rope_dim=3, value_dim=4, rope=False),
+    "mla_no_shared_key": MLA(n_heads=2, kv_rank=8, nope_dim=8, rope_dim=0, value_dim=8, rope=False),
     "mamba2": mamba2(D_MODEL, n_heads=4, state_size=12),
     "mamba2_groups": mamba2(D_MODEL, n_heads=4, state_size=8, n_groups=2, conv_width=3),
     "retnet": retnet(D_MODEL, n_heads=4, key_dim=8),
@@ -45,6 +51,8 @@ EXAMPLES: dict[str, Any] = {
     "step_add": Recurrence(n_heads=4, n_groups=4, key_dim=8, value_dim=4, decay="step", out_norm="head_plain"),
     "short_conv": ShortConv(),
     "short_conv_7": ShortConv(width=7),
+    "mamba": Mamba(state_size=4),
+    "mamba_norm": Mamba(expand=1, state_size=6, conv_width=3, dt_rank=5, bcdt_norm=True),
     "swiglu": SwiGLU(d_ff=48),
     "geglu_top_k": SwiGLU(d_ff=48, activation="gelu", n_active=12),
     "relu2_glu_sub_norm": SwiGLU(d_ff=48, activation="relu2", sub_norm=True),
@@ -64,3 +72,52 @@ def architecture_of(primitive: Primitive) -> Architecture:
     """A mixer alone; a channel part behind a convolution, so that tokens depend on those before."""
     layer = {"mixers": (primitive,)} if primitive.role == "mixer" else {"mixers": (ShortConv(),), "channel": primitive}
     return Architecture(d_model=D_MODEL, input=TokenInput(vocab_size=VOCAB_SIZE), core=(Layer.model_validate(layer),))
+
+
+def _looped(n_loops: int = 3, **fields: Any) -> Architecture:
+    """Attention and a recurrence, looped between two convolutions."""
+    core = (Layer(mixers=(EXAMPLES["gqa"],), channel=EXAMPLES["swiglu"]), Layer(mixers=(EXAMPLES["gated_deltanet"],)))
+    conv = Layer(mixers=(ShortConv(),))
+    tokens = TokenInput(vocab_size=VOCAB_SIZE)
+    ends = {"prelude": (conv,), "coda": (conv,)}
+    return Architecture(d_model=D_MODEL, input=tokens, core=core, n_loops=n_loops, **(ends | fields))
+
+
+def _attention(**fields: Any) -> Architecture:
+    """One layer of attention and a dense channel part."""
+    core = (Layer(mixers=(EXAMPLES["gqa"],), channel=EXAMPLES["swiglu"]),)
+    return Architecture.model_validate({"d_model": D_MODEL, "input": TokenInput(vocab_size=VOCAB_SIZE), "core": core} | fields)
+
+
+def _bytes(patch_size: int, **fields: Any) -> BytePatchInput:
+    """Bytes whose patches are mixed by attention, a convolution and a routed channel part."""
+    within = (
+        Layer(mixers=(Attention(n_heads=2, n_kv_heads=1, head_dim=6),), channel=MoE(n_experts=3, top_k=1, d_expert=8)),
+        Layer(mixers=(ShortConv(),)),
+    )
+    return BytePatchInput(vocab_size=VOCAB_SIZE, patch_size=patch_size, d_byte=12, within=within, **fields)
+
+
+# whole architectures: one for every way in which layers are put together
+COMPOSITIONS: dict[str, Architecture] = {
+    "loops": _looped(),
+    "loops_add": _looped(injection="add"),
+    "loops_concat": _looped(injection="concat"),
+    "loops_norm": _looped(loop=Loop(norm=True), norm="layer"),
+    "loops_step_embedding": _looped(loop=Loop(step_embedding=True)),
+    "loops_shift": _looped(injection="add", loop=Loop(shift=True)),
+    "loops_shift_concat": _looped(injection="concat", loop=Loop(shift=True, norm=True, step_embedding=True)),
+    "loops_halting": _looped(loop=Loop(depth="halting")),
+    "loops_halting_concat": _looped(injection="concat", loop=Loop(depth="halting", ponder_weight=0.5, eval_loops=4)),
+    "loops_eval_more": _looped(2, injection="concat", loop=Loop(eval_loops=4, step_embedding=True)),
+    "loops_eval_fewer": _looped(injection="concat", loop=Loop(eval_loops=1, step_embedding=True, norm=True)),
+    "loops_eval_shift": _looped(2, injection="add", loop=Loop(eval_loops=3, shift=True)),
+    "rosa": _attention(input=TokenInput(vocab_size=7, rosa=True)),
+    "rosa_untied": _attention(input=TokenInput(vocab_size=7, rosa=True, tie_embeddings=False), n_meta=1),
+    "byte_patch": _attention(input=_bytes(4)),
+    "byte_patch_untied": _attention(input=_bytes(3, tie_embeddings=False), norm="layer"),
+    "byte_patch_longer_than_some_texts": _attention(input=_bytes(32)),
+    "continuous": _attention(input=ContinuousInput(n_channels=3)),
+    "meta_tokens": _looped(1, n_meta=3),
+    "meta_tokens_loops": _looped(2, n_meta=2, injection="add", loop=Loop(shift=True)),
+}

@@ -6,12 +6,12 @@ The modules never synchronise with the host and keep static shapes, so a whole t
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size
 from workers.model.backbone import Backbone
+from workers.model.inputs import make_ends
 from workers.model.layers import Initialiser, Pass, State
 from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import make_norm
@@ -33,7 +33,7 @@ class DecodingState:
     n_tokens: int
     """Tokens seen so far."""
     blocks: State
-    """The states of prelude, core and coda: of every layer, once for each loop."""
+    """What the model's ends keep, then the states of prelude, core and coda: of every layer, once for each loop."""
 
 
 class Model(nn.Module):
@@ -45,31 +45,32 @@ class Model(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        d_model, vocab_size = architecture.d_model, architecture.input.vocab_size
-        self.embedding = nn.Embedding(vocab_size, d_model)
+        self.ends = make_ends(architecture)
         self.backbone = Backbone(architecture)
-        self.norm = make_norm(architecture.norm, d_model)
-        self.head = None if architecture.input.tie_embeddings else nn.Linear(d_model, vocab_size, bias=False)
+        self.norm = make_norm(architecture.norm, architecture.d_model)
 
     def initialise(self, generator: torch.Generator | None) -> None:
         """Draw every weight anew; without a generator from torch's global one."""
         init = Initialiser(generator, (2 * self.architecture.n_unrolled_layers) ** -0.5)
         with torch.no_grad():
-            init.weight(self.embedding.weight)
+            self.ends.initialise(init)
             self.backbone.initialise(init)
             self.norm.initialise()
-            if self.head is not None:
-                init.weight(self.head.weight)
 
     def forward(self, tokens_BT: Tensor, targets_BT: Tensor | None = None) -> Output:
         """Logits for the token after each one, [B, T, vocabulary], from integer tokens [B, T].
 
-        `targets_BT` are the tokens to predict; objectives beyond the next token need them, and are left out without.
+        Of a model of measurements both are [B, T, channels]. `targets_BT` are the tokens to predict; objectives beyond the
+        next token need them, and are left out without.
         """
         shared = Pass(torch.arange(tokens_BT.shape[1], device=tokens_BT.device))
-        logits_BTV, _ = self._run(tokens_BT, None, shared)
-        losses = shared.losses
+        hidden_BTD, _ = self.ends.run(tokens_BT, None, 0, shared, self._trunk)
+        logits_BTV, losses = self.ends.predict(hidden_BTD), shared.losses
         return Output(logits_BTV, torch.stack(losses).sum() if losses else logits_BTV.new_zeros(()))
+
+    def loss(self, output: Output, targets_BT: Tensor) -> Tensor:
+        """Of the predictions alone: mean cross-entropy over the targets that count, or mean squared error of measurements."""
+        return self.ends.loss(output.logits_BTV, targets_BT)
 
     def update_routing_biases(self) -> None:
         """Once per training step: move the biases of every router that is balanced by bias."""
@@ -81,24 +82,24 @@ class Model(nn.Module):
         """The state before the first token. Raises ValueError for a model that sees later tokens: it cannot decode."""
         if not self.architecture.causal:
             raise ValueError("an encoder cannot decode token by token: some of its mixers see later tokens")
-        return DecodingState(0, self.backbone.initial_state(batch_size))
+        return DecodingState(0, (self.ends.initial_state(batch_size), self.backbone.initial_state(batch_size)))
 
     def extend(self, tokens_BT: Tensor, state: DecodingState) -> tuple[Tensor, DecodingState]:
         """Decode T tokens that follow `state`: their logits [B, T, vocabulary] and the next state."""
         n_tokens = state.n_tokens + tokens_BT.shape[1]
         shared = Pass(torch.arange(state.n_tokens, n_tokens, device=tokens_BT.device))
-        logits_BTV, blocks = self._run(tokens_BT, state.blocks, shared)
-        return logits_BTV, DecodingState(n_tokens, blocks)
+        hidden_BTD, blocks = self.ends.run(tokens_BT, state.blocks, state.n_tokens, shared, self._trunk)
+        return self.ends.predict(hidden_BTD), DecodingState(n_tokens, blocks)
 
     def step(self, tokens_B: Tensor, state: DecodingState) -> tuple[Tensor, DecodingState]:
         """Decode one token of every sequence: logits for the next one [B, vocabulary] and the next state."""
         logits_BTV, state = self.extend(tokens_B[:, None], state)
         return logits_BTV[:, 0], state
 
-    def _run(self, tokens_BT: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
-        hidden_BTD, blocks = self.backbone.run(self.embedding(tokens_BT), state, shared)
-        head = self.embedding if self.head is None else self.head
-        return F.linear(self.norm(hidden_BTD), head.weight), blocks
+    def _trunk(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
+        """What lies between the ends: the layers and the norm behind them."""
+        hidden, state = self.backbone.run(x, state, shared)
+        return self.norm(hidden), state
 
 
 def build(architecture: Architecture, generator: torch.Generator | None = None) -> Model:

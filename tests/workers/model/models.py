@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from search_spaces.architecture import Architecture
+from search_spaces.architecture import Architecture, ContinuousInput
 from workers.model import Model, build
 
 LENGTH = 13
@@ -23,6 +23,8 @@ def make_model(architecture: Architecture, seed: int = 0) -> Model:
 
 
 def make_tokens(architecture: Architecture, length: int = LENGTH, batch_size: int = 2) -> Tensor:
-    """Random tokens, always the same."""
+    """Random tokens [B, T], or measurements [B, T, C]; always the same."""
     generator = torch.Generator().manual_seed(7)
+    if isinstance(architecture.input, ContinuousInput):
+        return torch.randn(batch_size, length, architecture.input.n_channels, generator=generator)
     return torch.randint(architecture.input.vocab_size, (batch_size, length), generator=generator)

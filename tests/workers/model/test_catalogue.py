@@ -4,19 +4,19 @@ import math
 
 import pytest
 import torch
-from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from search_spaces.architecture import ContinuousInput
 from search_spaces.cost import price
 from search_spaces.primitives import CATALOGUE, CostContext
-from tests.search_spaces.examples import EXAMPLES, VOCAB_SIZE, architecture_of
+from tests.search_spaces.examples import COMPOSITIONS, EXAMPLES, VOCAB_SIZE, architecture_of
 from tests.workers.model.models import LENGTH, make_model, make_tokens
 from tests.workers.model.tracing import trace
 from workers.model import build
 from workers.model.layers import LAYERS
 
-ARCHITECTURES = {name: architecture_of(primitive) for name, primitive in EXAMPLES.items()}
+ARCHITECTURES = {name: architecture_of(primitive) for name, primitive in EXAMPLES.items()} | COMPOSITIONS
 every_example = pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 
 
@@ -24,10 +24,15 @@ def test_every_primitive_has_a_layer():
     assert set(LAYERS) == set(CATALOGUE.values())
 
 
+def n_outputs(architecture):
+    source = architecture.input
+    return source.n_channels if isinstance(source, ContinuousInput) else source.vocab_size
+
+
 @every_example
 def test_layer_returns_logits_of_the_right_shape(architecture):
     output = make_model(architecture)(make_tokens(architecture))
-    assert output.logits_BTV.shape == (2, LENGTH, VOCAB_SIZE)
+    assert output.logits_BTV.shape == (2, LENGTH, n_outputs(architecture))
     assert output.auxiliary_loss.shape == ()
 
 
@@ -43,9 +48,9 @@ def test_layer_is_causal(architecture):
 
 @every_example
 def test_layer_gives_every_parameter_a_finite_gradient(architecture):
-    model, tokens = make_model(architecture), make_tokens(architecture, 40)
-    output = model(tokens)
-    (F.cross_entropy(output.logits_BTV.flatten(0, 1), tokens.flatten()) + output.auxiliary_loss).backward()
+    model, tokens = make_model(architecture).train(), make_tokens(architecture, 40)
+    output = model(tokens, tokens)
+    (model.loss(output, tokens) + output.auxiliary_loss).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -70,8 +75,8 @@ def test_layer_keeps_the_state_it_costs(architecture, length):
 @every_example
 def test_layer_decodes_with_the_flops_it_costs(architecture):
     model, tokens = make_model(architecture), make_tokens(architecture, batch_size=1)
-    state = model.initial_state(1)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
+        state = model.initial_state(1)
         for t in range(LENGTH):
             _, state = model.step(tokens[:, t], state)
     cost = price(architecture, CostContext(context_length=LENGTH))
@@ -80,23 +85,23 @@ def test_layer_decodes_with_the_flops_it_costs(architecture):
 
 @every_example
 def test_layer_decodes_what_it_computes_at_once(architecture):
-    model, tokens = make_model(architecture), make_tokens(architecture)
+    model, tokens = make_model(architecture).double(), make_tokens(architecture)
     state, logits = model.initial_state(2), []
     for t in range(LENGTH):
         logits_BV, state = model.step(tokens[:, t], state)
         logits.append(logits_BV)
     assert state.n_tokens == LENGTH
-    assert torch.allclose(torch.stack(logits, dim=1), model(tokens).logits_BTV, atol=1e-5, rtol=1e-5)
+    assert torch.allclose(torch.stack(logits, dim=1), model(tokens).logits_BTV, atol=1e-6, rtol=1e-6)
 
 
 @every_example
 def test_layer_decodes_in_segments(architecture):
-    model, tokens = make_model(architecture), make_tokens(architecture, 60)
+    model, tokens = make_model(architecture).double(), make_tokens(architecture, 60)
     state, logits = model.initial_state(2), []
     for segment in tokens.split([2, 41, 1, 16], dim=1):
         logits_BTV, state = model.extend(segment, state)
         logits.append(logits_BTV)
-    assert torch.allclose(torch.cat(logits, dim=1), model(tokens).logits_BTV, atol=1e-5, rtol=1e-5)
+    assert torch.allclose(torch.cat(logits, dim=1), model(tokens).logits_BTV, atol=1e-6, rtol=1e-6)
 
 
 @every_example
@@ -105,8 +110,8 @@ def test_layer_learns_a_batch_by_heart(architecture):
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(3):
-        output = model(tokens[:, :-1])
-        loss = F.cross_entropy(output.logits_BTV.flatten(0, 1), tokens[:, 1:].flatten()) + output.auxiliary_loss
+        output = model(tokens[:, :-1], tokens[:, 1:])
+        loss = model.loss(output, tokens[:, 1:]) + output.auxiliary_loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -135,7 +140,6 @@ def test_layer_runs_without_data(architecture):
 
 def training_step(model, tokens):
     model.zero_grad()
-    output = model(tokens)
-    loss = F.cross_entropy(output.logits_BTV.flatten(0, 1), tokens.flatten()) + output.auxiliary_loss
-    loss.backward()
+    output = model(tokens, tokens)
+    (model.loss(output, tokens) + output.auxiliary_loss).backward()
     model.update_routing_biases()

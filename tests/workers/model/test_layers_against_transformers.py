@@ -170,9 +170,9 @@ def attention_model(config: LlamaConfig | Qwen3Config, mixers: list[Attention], 
     model = build(Architecture(d_model=D, input=tokens, core=layers))
     source = theirs.state_dict()
     weights = {
-        "embedding.weight": source["model.embed_tokens.weight"],
+        "ends.embedding.weight": source["model.embed_tokens.weight"],
         "norm.weight": source["model.norm.weight"],
-        "head.weight": source["lm_head.weight"],
+        "ends.head.weight": source["lm_head.weight"],
     }
     for index in range(len(mixers)):
         their, our = f"model.layers.{index}.", f"backbone.core.layers.{index}."

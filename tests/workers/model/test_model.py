@@ -47,7 +47,7 @@ def test_model_loops_equal_an_unrolled_stack_with_the_same_weights():
     layers = [*looped.backbone.prelude, *3 * [*looped.backbone.core.layers], *looped.backbone.coda]
     for target, source in zip(unrolled.backbone.core.layers, layers, strict=True):
         target.load_state_dict(source.state_dict())
-    unrolled.embedding.load_state_dict(looped.embedding.state_dict())
+    unrolled.ends.load_state_dict(looped.ends.state_dict())
     unrolled.norm.load_state_dict(looped.norm.state_dict())
     tokens = make_tokens(looped.architecture)
     ours, theirs = looped(tokens), unrolled(tokens)
@@ -111,14 +111,14 @@ def test_model_weights_come_from_the_generator_alone():
     second = build(architecture, torch.Generator().manual_seed(5)).state_dict()
     other = build(architecture, torch.Generator().manual_seed(6)).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not torch.equal(first["embedding.weight"], other["embedding.weight"])
+    assert not torch.equal(first["ends.embedding.weight"], other["ends.embedding.weight"])
 
 
 def test_model_without_generator_follows_the_global_seed():
     torch.manual_seed(3)
-    first = build(architecture_of(CONV)).embedding.weight
+    first = build(architecture_of(CONV)).ends.embedding.weight
     torch.manual_seed(3)
-    assert torch.equal(first, build(architecture_of(CONV)).embedding.weight)
+    assert torch.equal(first, build(architecture_of(CONV)).ends.embedding.weight)
 
 
 def test_model_starts_with_small_outputs_and_finite_values_everywhere():
