@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem
 from search_spaces.primitives.recurrence import Recurrence
@@ -12,13 +14,15 @@ from search_spaces.primitives.relu2 import ReLU2
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 
-Mixer = Annotated[Attention | Recurrence | ShortConv, Field(discriminator="kind")]
+Mixer = Annotated[Attention | MLA | Recurrence | ShortConv | Mamba, Field(discriminator="kind")]
 Channel = Annotated[SwiGLU | ReLU2 | MoE, Field(discriminator="kind")]
 
 CATALOGUE: dict[str, type[Primitive]] = {
     "attention": Attention,
+    "mla": MLA,
     "recurrence": Recurrence,
     "short_conv": ShortConv,
+    "mamba": Mamba,
     "swiglu": SwiGLU,
     "relu2": ReLU2,
     "moe": MoE,

@@ -2,6 +2,8 @@
 
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.relu2 import ReLU2
@@ -9,6 +11,8 @@ from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model.layers.attention import AttentionLayer
 from workers.model.layers.layer import Block, Initialiser, Part, Pass, State
+from workers.model.layers.mamba import MambaLayer
+from workers.model.layers.mla import MLALayer
 from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import Norm, RMSNorm, make_norm
 from workers.model.layers.recurrence import RecurrenceLayer
@@ -18,8 +22,10 @@ from workers.model.layers.swiglu import SwiGLULayer
 
 LAYERS: dict[type[Primitive], type[Part]] = {
     Attention: AttentionLayer,
+    MLA: MLALayer,
     Recurrence: RecurrenceLayer,
     ShortConv: ShortConvLayer,
+    Mamba: MambaLayer,
     SwiGLU: SwiGLULayer,
     ReLU2: ReLU2Layer,
     MoE: MoELayer,

@@ -1,0 +1,61 @@
+"""MLA, segment memory, encoder mixers and memory slots: exact costs against the published formulas, limits and labels."""
+
+import pytest
+from pydantic import ValidationError
+
+from search_spaces.primitives import CostContext
+from search_spaces.primitives.mla import MLA
+from tests.search_spaces.examples import D_MODEL, architecture_of
+
+CONTEXT = CostContext(context_length=100, bytes_per_element=2)
+MLA_SIZES = {"n_heads": 4, "kv_rank": 16, "nope_dim": 8, "rope_dim": 6, "value_dim": 10}
+
+
+def test_mla_costs_the_published_formulas():
+    d, (h, rk, dn, dr, dv), rq = 64, MLA_SIZES.values(), 12
+    cost = MLA(**MLA_SIZES, q_rank=rq).cost(d, CONTEXT)
+    assert cost.params == d * rq + rq + rq * h * (dn + dr) + d * (rk + dr) + rk + rk * h * (dn + dv) + h * dv * d
+    assert cost.state_bytes == (rk + dr) * 100 * 2
+    assert cost.flops_per_token == 2 * (cost.params - rq - rk) + h * 101 * (2 * rk + dr)
+    plain = MLA(**MLA_SIZES).cost(d, CONTEXT)
+    assert plain.params == cost.params - d * rq - rq - rq * h * (dn + dr) + d * h * (dn + dr)
+
+
+@pytest.mark.parametrize(("kv_bits", "state"), [(16, 4400), (8, 2200), (4, 1100), (2, 550)])
+def test_mla_cache_shrinks_with_its_bits(kv_bits, state):
+    assert MLA(**MLA_SIZES, kv_bits=kv_bits).cost(64, CONTEXT).state_bytes == state
+
+
+def test_mla_cache_is_rounded_up_to_bytes():
+    assert (
+        MLA(**MLA_SIZES | {"rope_dim": 0, "kv_rank": 3}, rope=False, kv_bits=2)
+        .cost(64, CostContext(context_length=1))
+        .state_bytes
+        == 1
+    )  # 6 bits
+
+
+@pytest.mark.parametrize(
+    ("primitive", "field"),
+    [
+        (MLA(**MLA_SIZES | {"rope_dim": 3}), "rope_dim"),
+        (MLA(**MLA_SIZES | {"rope_dim": 0}), "rope_dim"),
+    ],
+)
+def test_impossible_field_is_named(primitive, field):
+    problems = list(primitive.problems(D_MODEL))
+    assert [problem.field for problem in problems] == [field]
+    assert len(problems[0].reason) > 10
+    with pytest.raises(ValidationError, match=field):
+        architecture_of(primitive)
+
+
+@pytest.mark.parametrize(
+    ("label", "primitive"),
+    [
+        ("mla4r16", MLA(**MLA_SIZES)),
+        ("mla4r16·nope·kv4", MLA(**MLA_SIZES, rope=False, kv_bits=4)),
+    ],
+)
+def test_label_names_the_sizes(label, primitive):
+    assert primitive.label() == label
