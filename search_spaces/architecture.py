@@ -67,6 +67,12 @@ class Architecture(Document):
         return self
 
     @model_validator(mode="after")
+    def _plain_loop(self) -> Self:
+        """Loop options that change nothing are left out: again one form for one model."""
+        object.__setattr__(self, "loop", self.loop.plain(self.n_loops))
+        return self
+
+    @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.n_unrolled_layers > MAX_UNROLLED_LAYERS:
             raise ValueError(f"{self.n_unrolled_layers} unrolled layers; at most {MAX_UNROLLED_LAYERS}")

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from search_spaces.document import Document
 
 MAX_LOOPS = 64
+PONDER_WEIGHT = 0.01
 
 Depth = Literal["fixed", "token_choice", "expert_choice", "halting"]
 
@@ -49,6 +50,15 @@ class Loop(Document):
         if routed and self.eval_loops is not None:
             raise ValueError(f"eval_loops: depth {self.depth!r} has a router for each trained loop; leave it out")
         return self
+
+    def plain(self, n_loops: int) -> Self:
+        """The same without the options that say what holds anyway, so that equal models are equal documents."""
+        said = {
+            "eval_loops": self.eval_loops == n_loops,
+            "capacities": self.capacities == tuple(1 - loop / n_loops for loop in range(1, n_loops)),
+            "ponder_weight": self.ponder_weight == PONDER_WEIGHT,
+        }
+        return self.model_copy(update={field: None for field, anyway in said.items() if anyway}) if any(said.values()) else self
 
     def capacity(self, loop: int, n_loops: int) -> float:
         """The share of tokens that may enter 0-based `loop`; 1 where all do."""

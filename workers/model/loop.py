@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
+from search_spaces.loop import PONDER_WEIGHT
 from workers.model.layers import Block, Initialiser, Pass, State
 from workers.model.layers.linear import Linear
 from workers.model.layers.norm import make_norm
@@ -16,7 +17,6 @@ from workers.model.stack import Stack
 
 HALTED = 0.99
 """Adaptive computation time's 1 - epsilon: a token halts once its halting probabilities sum to this."""
-PONDER_WEIGHT = 0.01
 
 
 class LoopEntry(nn.Module):
