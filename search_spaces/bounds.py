@@ -1,67 +1,70 @@
 """An upper bound on the parameters of every architecture in a space, from the corners of its values.
 
 A part's parameters are convex in each of its knobs while the others are held, and grow with d_model. So among all
-allowed knobs the extremes have the most, and a space of 10^12-parameter models is refused without building one.
+allowed knobs the extremes have the most: the heaviest layer of every position, priced together with the heaviest
+options of the whole model, bounds all members, and a space of 10^12-parameter models is refused without building one.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 
 from search_spaces.allowed import Allowed, Values
-from search_spaces.architecture import TokenInput
-from search_spaces.cost import MAX_PARAMS
-from search_spaces.decoding import MIXERS, ffn_width
+from search_spaces.architecture import Architecture, Input, Layer
+from search_spaces.catalogue import MIXERS
+from search_spaces.cost import MAX_PARAMS, price
 from search_spaces.genes import GeneValue
-from search_spaces.primitives import CostContext, Primitive, Problem
+from search_spaces.options.channels import OPTIONS as CHANNELS
+from search_spaces.options.channels import ROUTED, ffn_width
+from search_spaces.options.composition import LAYER_FUSION
+from search_spaces.options.loops import loops
+from search_spaces.options.numerics import numerics
+from search_spaces.options.option import Assignment
+from search_spaces.primitives import Channel, CostContext, Mixer, Primitive, Problem
 from search_spaces.primitives.moe import MoE
-from search_spaces.primitives.swiglu import SwiGLU
 
-_RECURRENCE_KNOBS = ("linear_heads", "state_size", "expand", "conv_width")
-_KNOBS: dict[str, tuple[str, ...]] = {
-    "attention": ("n_heads", "n_kv_heads", "qk_norm"),
-    "mamba2": _RECURRENCE_KNOBS,
-    "retnet": _RECURRENCE_KNOBS,
-    "gla": _RECURRENCE_KNOBS,
-    "gated_deltanet": _RECURRENCE_KNOBS,
-    "short_conv": ("short_conv_width",),
-}
 _ANYWHERE = CostContext(context_length=1)
+_MODEL_GENES = (
+    "n_loops", "injection", "loop_norm", "step_embedding", "loop_depth", "norm", "n_streams", "n_meta", "mtp", "next_latent",
+)  # fmt: skip
+"""Genes of the whole model that its number of parameters depends on."""
+
+Words = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def oversized(allowed: Allowed, possible: frozenset[str], tokens: TokenInput) -> Iterator[Problem]:
+def oversized(allowed: Allowed, possible: frozenset[str], source: Input) -> Iterator[Problem]:
     """A problem when some assignment of an otherwise feasible space may have more than `MAX_PARAMS` parameters."""
-    bound = params_bound(allowed, possible, tokens)
+    bound = params_bound(allowed, possible, source)
     if bound > MAX_PARAMS:
         where = f"with d_model {allowed['d_model'][-1]} and depth {allowed['depth'][-1]}"
         reason = f"{where} an architecture may have {bound:,} parameters; at most {MAX_PARAMS:,}"
         yield Problem("d_model", f"{reason}: lower d_model, depth, ffn_ratio, n_experts or vocab_size")
 
 
-def params_bound(allowed: Allowed, possible: frozenset[str], tokens: TokenInput) -> int:
+def params_bound(allowed: Allowed, possible: frozenset[str], source: Input) -> int:
     """No assignment of a feasible space has more parameters."""
-    d_model = int(allowed["d_model"][-1])
-    heaviest: dict[str, int] = {"none": 0}
-    total = (1 if tokens.tie_embeddings else 2) * tokens.vocab_size * d_model + d_model
-    averaged = "parallel_norm_mean" in allowed["fusion"]
-    for (mixers, channels), layers in Counter(_choices(allowed, possible)).items():
-        for name in {name for word in mixers for name in word.split("+")} - heaviest.keys():
-            heaviest[name] = _heaviest_mixer(name, allowed)
-        total += layers * max(_mixers_params(word, heaviest, d_model, averaged) for word in mixers)
-        total += layers * max(_channel_params(word, allowed) for word in channels)
-    return total
+    positions = _choices(allowed, possible)
+    heaviest = {words: _heaviest_layer(words, allowed, possible) for words in set(positions)}
+    layers = tuple(heaviest[words] for words in positions)
+    fixed = {gene: values[0] for gene, values in allowed.items()} | {"d_model": allowed["d_model"][-1]}
+    return max(_params(layers, fixed | corner, source) for corner in _corners_of(_MODEL_GENES, allowed))
 
 
-def _choices(allowed: Allowed, possible: frozenset[str]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+def _params(layers: tuple[Layer, ...], assignment: Assignment, source: Input) -> int:
+    fields = {**loops(assignment), **numerics(assignment), "d_model": assignment["d_model"]}
+    return price(Architecture.model_validate({"input": source, "core": layers, **fields}), _ANYWHERE).params
+
+
+def _choices(allowed: Allowed, possible: frozenset[str]) -> list[Words]:
     """What each position may have: words for its mixers, words for its channel part."""
     depth = int(allowed["depth"][-1])
     if "linear_mixer" not in allowed:
         return [(_words(allowed[f"layer{at}.mixer"]), _words(allowed[f"layer{at}.channel"])) for at in range(depth)]
     linear = _words(allowed["linear_mixer"]) if "linear" in possible else ()
     mixers = linear
-    if "attention" in possible:
-        beside = tuple(f"attention+{name}" for name in linear) if allowed["fusion"] != ("serial",) else ()
-        mixers = ("attention", *linear, *beside)
+    if "slot" in possible:
+        slot = _words(allowed["attention_mixer"])
+        beside = tuple(f"{one}+{other}" for one in slot for other in linear) if allowed["fusion"] != ("serial",) else ()
+        mixers = (*slot, *linear, *beside)
     channels = _words(allowed["channel"])
     return [(mixers, (*channels, "dense") if "moe" in possible else channels)] * depth
 
@@ -70,20 +73,68 @@ def _words(values: Values) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
-def _mixers_params(word: str, heaviest: dict[str, int], d_model: int, averaged: bool) -> int:
-    """Parallel mixers may each have a norm of their own beside the layer's."""
-    names = [name for name in word.split("+") if name != "none"]
-    norms = bool(names) + (len(names) if averaged and len(names) > 1 else 0)
-    return sum(heaviest[name] for name in names) + norms * d_model
+def _heaviest_layer(words: Words, allowed: Allowed, possible: frozenset[str]) -> Layer:
+    """The layer with the most parameters: its mixers and its channel part add up, so each is chosen alone."""
+    d_model, capacity = int(allowed["d_model"][-1]), 0.5 if "skipping" in possible else None
+    mixers = [layer for word in words[0] for layer in _mixer_layers(word, allowed)]
+    channels = [channel for word in words[1] if (channel := _heaviest_channel(word, allowed)) is not None]
+    channel = max(channels, key=lambda part: _weight(part, d_model), default=None)
+    heaviest = max(mixers, key=lambda layer: _layer_weight(layer, d_model), default=None)
+    joined = {} if heaviest is None else {"mixers": heaviest.mixers, "fusion": heaviest.fusion, "widths": heaviest.widths}
+    return Layer.model_validate({**joined, "channel": channel, "capacity": capacity})
 
 
-def _heaviest_mixer(name: str, allowed: Allowed) -> int:
-    """Most parameters of one mixer over the corners of its knobs, at the widest d_model."""
-    d_model = int(allowed["d_model"][-1])
-    fixed = {gene: values[0] for gene, values in allowed.items()} | {"d_model": d_model}
-    knobs = _KNOBS[name]
-    corners = (dict(zip(knobs, values, strict=True)) for values in product(*(_corners(allowed[k]) for k in knobs)))
-    return max(_params(MIXERS[name](fixed | corner), d_model) for corner in corners)
+def _mixer_layers(word: str, allowed: Allowed) -> Iterator[Layer]:
+    """A layer of these mixers at their heaviest, joined in every allowed way; none for the word "none"."""
+    d_model, names = int(allowed["d_model"][-1]), word.split("+")
+    if word == "none":
+        return
+    if len(names) == 1:
+        yield Layer(mixers=(_heaviest_mixer(word, d_model, allowed),))
+    for fusion in _words(allowed["fusion"]):
+        if len(names) > 1 and fusion in LAYER_FUSION:
+            widths = (d_model // 2, d_model - d_model // 2) if fusion == "parallel_split" else None
+            at = widths or (d_model,) * len(names)
+            mixers = tuple(_heaviest_mixer(name, width, allowed) for name, width in zip(names, at, strict=True))
+            yield Layer.model_validate({"mixers": mixers, "fusion": LAYER_FUSION[fusion], "widths": widths})
+
+
+def _heaviest_mixer(name: str, width: int, allowed: Allowed) -> Mixer:
+    """The mixer with most parameters over the corners of its knobs."""
+    option = MIXERS[name]
+    fixed = {gene: values[0] for gene, values in allowed.items()} | {"d_model": allowed["d_model"][-1]}
+    corners = (option.build(fixed | corner, width) for corner in _corners_of(option.knobs, allowed))
+    return max(corners, key=lambda part: _weight(part, width))
+
+
+def _heaviest_channel(word: str, allowed: Allowed) -> Channel | None:
+    if word in ROUTED:
+        return _heaviest_moe(word, allowed)
+    fixed = {gene: values[0] for gene, values in allowed.items()} | {"d_model": allowed["d_model"][-1]}
+    corners = [CHANNELS[word].build(fixed | corner) for corner in _corners_of(CHANNELS[word].knobs, allowed)]
+    parts = [part for part in corners if part is not None]
+    return max(parts, key=lambda part: _weight(part, int(fixed["d_model"])), default=None)
+
+
+def _heaviest_moe(word: str, allowed: Allowed) -> MoE:
+    """At least as large as any allowed one: an expert's width is rounded up, so its corner is one wider."""
+    width = ffn_width(int(allowed["d_model"][-1]), float(allowed["ffn_ratio"][-1]))
+    parts = int(allowed["granularity"][-1]) if "fine" in CHANNELS[word].facts else 1
+    used = 1 if word == "switch" else int(allowed["top_k"][0]) * parts
+    shares = "shared" in CHANNELS[word].facts
+    return MoE(
+        n_experts=int(allowed["n_experts"][-1]) * parts - shares,
+        top_k=1,
+        d_expert=-(-width // used) + (parts > 1),
+        n_shared=int(shares),
+        n_zero=int(allowed["n_zero"][-1]),
+        shared_gate=shares and True in allowed["shared_gate"],
+    )
+
+
+def _corners_of(genes: tuple[str, ...], allowed: Allowed) -> Iterator[dict[str, GeneValue]]:
+    """Every combination of the genes' extremes."""
+    yield from (dict(zip(genes, values, strict=True)) for values in product(*(_corners(allowed[gene]) for gene in genes)))
 
 
 def _corners(values: Values) -> tuple[GeneValue, ...]:
@@ -92,22 +143,10 @@ def _corners(values: Values) -> tuple[GeneValue, ...]:
     return (*dict.fromkeys((*numbers[:1], *numbers[-1:])), *(value for value in values if isinstance(value, str)))
 
 
-def _channel_params(word: str, allowed: Allowed) -> int:
-    """Most parameters of one channel part and its norm."""
-    d_model = int(allowed["d_model"][-1])
-    if word == "none":
-        return 0
-    width = ffn_width(d_model, float(allowed["ffn_ratio"][-1]))
-    part: Primitive = SwiGLU(d_ff=width) if word == "dense" else _heaviest_moe(word, width, allowed)
-    return _params(part, d_model) + d_model
+def _weight(part: Primitive, width: int) -> int:
+    return part.cost(width, _ANYWHERE).params
 
 
-def _heaviest_moe(word: str, width: int, allowed: Allowed) -> MoE:
-    """At least as large as any allowed one: an expert's width is rounded up, so its corner is one wider."""
-    parts = 1 if word == "moe" else int(allowed["granularity"][-1])
-    used = int(allowed["top_k"][0]) * parts
-    return MoE(n_experts=int(allowed["n_experts"][-1]) * parts, top_k=1, d_expert=-(-width // used) + (parts > 1))
-
-
-def _params(part: Primitive, d_model: int) -> int:
-    return part.cost(d_model, _ANYWHERE).params
+def _layer_weight(layer: Layer, d_model: int) -> int:
+    # with the norm that weighs most: how branches join decides how many there are
+    return price(Architecture(d_model=d_model, core=(layer,), norm="dyt"), _ANYWHERE).params

@@ -10,8 +10,12 @@ from math import gcd
 
 from search_spaces.allowed import Allowed, Values
 from search_spaces.architecture import MAX_UNROLLED_LAYERS
-from search_spaces.decoding import ffn_width
+from search_spaces.catalogue import MIXERS
 from search_spaces.genes import layer_list, listed
+from search_spaces.inputs import Input, TokenInput
+from search_spaces.loop import MAX_LOOPS
+from search_spaces.options.channels import ffn_width
+from search_spaces.options.loops import ROUTED_DEPTHS
 from search_spaces.primitives import Problem
 
 MAX_HEAD_DIM = 512
@@ -19,7 +23,7 @@ MAX_HIDDEN = 262_144
 MAX_EXPERTS, MAX_ACTIVE_EXPERTS = 4096, 64
 
 
-def impossible(allowed: Allowed, possible: frozenset[str]) -> Iterator[Problem]:
+def impossible(allowed: Allowed, possible: frozenset[str], source: Input) -> Iterator[Problem]:
     """What keeps some assignment from being built.
 
     `allowed` has the values of every gene of the catalogue, `possible` every fact that some assignment makes true.
@@ -27,19 +31,40 @@ def impossible(allowed: Allowed, possible: frozenset[str]) -> Iterator[Problem]:
     rules: dict[str, Callable[[Allowed], Iterator[Problem]]] = {
         "attention": _attention_rules,
         "explicit": _explicit_rules,
-        "recurrence": _recurrence_rules,
+        "heads": _recurrence_rules,
         "channel": _channel_rules,
-        "moe": _expert_rules,
+        "moe": _period_rules,
+        "chosen": _expert_rules,
         "fine": _fine_rules,
         "shared": _shared_rules,
+        "skipping": _skipping_rules,
         "loops": _loop_rules,
     }
+    yield from _split_rules(allowed)
     yield from chain.from_iterable(rule(allowed) for fact, rule in rules.items() if fact in possible)
     yield from _layer_rules(allowed)
+    yield from _encoder_rules(allowed, possible)
+    yield from _input_rules(allowed, possible, source)
+
+
+def _widths(allowed: Allowed) -> int:
+    """What divides every width that a mixer may have: d_model, or half of it beside another mixer."""
+    common = _divisor(allowed["d_model"])
+    return common // 2 if "parallel_split" in allowed["fusion"] and common % 2 == 0 else common
+
+
+def _narrowest(allowed: Allowed) -> int:
+    least = _least(allowed["d_model"])
+    return least // 2 if "parallel_split" in allowed["fusion"] else least
+
+
+def _split_rules(allowed: Allowed) -> Iterator[Problem]:
+    if "parallel_split" in allowed["fusion"] and _divisor(allowed["d_model"]) % 2:
+        yield Problem("fusion", '"parallel_split" halves d_model, so every allowed d_model must be even; drop one of them')
 
 
 def _attention_rules(allowed: Allowed) -> Iterator[Problem]:
-    common, heads = _divisor(allowed["d_model"]), allowed["n_heads"]
+    common, heads = _widths(allowed), allowed["n_heads"]
     even = True in allowed["rope"]
     unit = 2 if even else 1
     wrong = [head for head in heads if common % (unit * int(head))]
@@ -56,7 +81,7 @@ def _attention_rules(allowed: Allowed) -> Iterator[Problem]:
 
 
 def _recurrence_rules(allowed: Allowed) -> Iterator[Problem]:
-    common = _divisor(allowed["d_model"]) * _divisor(allowed["expand"])
+    common = _widths(allowed) * _divisor(allowed["expand"])
     wrong = [heads for heads in allowed["linear_heads"] if common % int(heads)]
     if wrong:
         reason = f"{listed(wrong)} must divide every allowed expand * d_model; allowed: {_divisors(common)}"
@@ -73,9 +98,10 @@ def _head_width(allowed: Allowed, heads: str, expand: int) -> Iterator[Problem]:
     if widest > MAX_HEAD_DIM * _least(allowed[heads]):
         reason = f"{_least(allowed[heads])} heads over a width of {widest} are wider than {MAX_HEAD_DIM} each"
         yield Problem(heads, f"{reason}; use at least {-(-widest // MAX_HEAD_DIM)}")
-    if heads == "n_heads" and _least(allowed["d_model"]) < 2 * _most(allowed[heads]):
-        reason = f"{_most(allowed[heads])} heads over a width of {_least(allowed['d_model'])} are narrower than 2 each"
-        yield Problem(heads, f"{reason}; use at most {_least(allowed['d_model']) // 2}")
+    narrowest = _narrowest(allowed)
+    if heads == "n_heads" and narrowest < 2 * _most(allowed[heads]):
+        reason = f"{_most(allowed[heads])} heads over a width of {narrowest} are narrower than 2 each"
+        yield Problem(heads, f"{reason}; use at most {narrowest // 2}")
 
 
 def _explicit_rules(allowed: Allowed) -> Iterator[Problem]:
@@ -95,6 +121,9 @@ def _channel_rules(allowed: Allowed) -> Iterator[Problem]:
 def _expert_rules(allowed: Allowed) -> Iterator[Problem]:
     if _most(allowed["top_k"]) > _least(allowed["n_experts"]):
         yield Problem("top_k", f"{_most(allowed['top_k'])} is above the least n_experts, {_least(allowed['n_experts'])}")
+
+
+def _period_rules(allowed: Allowed) -> Iterator[Problem]:
     if "moe_period" in allowed and _most(allowed["moe_period"]) > _least(allowed["depth"]):
         reason = f"{_most(allowed['moe_period'])} is above the least depth, {_least(allowed['depth'])}"
         yield Problem("moe_period", f"{reason}: no layer would be moe")
@@ -117,12 +146,21 @@ def _shared_rules(allowed: Allowed) -> Iterator[Problem]:
         yield Problem("n_shared", f"{_most(allowed['n_shared'])} {reason}; use at most {max(room, 0)}")
 
 
+def _skipping_rules(allowed: Allowed) -> Iterator[Problem]:
+    if _most(allowed["capacity_period"]) > _least(allowed["depth"]):
+        reason = f"{_most(allowed['capacity_period'])} is above the least depth, {_least(allowed['depth'])}"
+        yield Problem("capacity_period", f"{reason}: tokens would skip no layer")
+
+
 def _loop_rules(allowed: Allowed) -> Iterator[Problem]:
     ends, depth = _most(allowed["n_prelude"]) + _most(allowed["n_coda"]), _least(allowed["depth"])
     if ends >= depth:
         yield Problem("n_prelude", f"n_prelude + n_coda is up to {ends}; at the least depth {depth} no core is left")
     fixed = _least(allowed["n_prelude"]) + _least(allowed["n_coda"])
-    unrolled = fixed + (_most(allowed["depth"]) - fixed) * _most(allowed["n_loops"])
+    n_loops = _most(allowed["n_loops"]) + _most(allowed["eval_loops"])
+    if n_loops > MAX_LOOPS:
+        yield Problem("eval_loops", f"up to {n_loops} loops would run in evaluation; at most {MAX_LOOPS}")
+    unrolled = fixed + (_most(allowed["depth"]) - fixed) * n_loops
     if unrolled > MAX_UNROLLED_LAYERS:
         yield Problem("n_loops", f"up to {unrolled} layers would run; at most {MAX_UNROLLED_LAYERS}: lower it or depth")
 
@@ -135,8 +173,37 @@ def _layer_rules(allowed: Allowed) -> Iterator[Problem]:
             yield Problem(name, f'"none" leaves nothing in the layer where {channel} is "none" too; drop one of them')
 
 
+def _encoder_rules(allowed: Allowed, possible: frozenset[str]) -> Iterator[Problem]:
+    """Mixers that see later tokens, beside options that choose, drop or predict tokens one by one."""
+    encoders = sorted(name for name in mixer_names(allowed) & possible if not MIXERS[name].causal)
+    if not encoders:
+        return
+    token_by_token = {
+        "token_capacity": "skipping" in possible,
+        "fusion": "route_top1" in allowed["fusion"],
+        "loop_depth": "loops" in possible and not set(ROUTED_DEPTHS).isdisjoint(allowed["loop_depth"]),
+        "mtp": _most(allowed["mtp"]) > 0,
+        "next_latent": True in allowed["next_latent"],
+    }
+    for gene in (gene for gene, open_to in token_by_token.items() if open_to):
+        yield Problem(gene, f"works token by token, and {encoders[0]} sees later tokens; drop one of them")
+
+
+def _input_rules(allowed: Allowed, possible: frozenset[str], source: Input) -> Iterator[Problem]:
+    if isinstance(source, TokenInput):
+        return
+    for gene in ("mtp", "next_latent"):
+        if any(allowed[gene]):
+            yield Problem(gene, f"predicts tokens, and the input is {source.kind}; leave it out")
+    if source.kind == "byte_patch" and any(allowed["n_meta"]):
+        yield Problem("n_meta", "byte patches have a learned start of their own; leave it out")
+    if source.kind == "byte_patch":
+        for name in sorted(name for name in mixer_names(allowed) & possible if not MIXERS[name].causal):
+            yield Problem("d_model", f"{name} sees later tokens, and byte patches are read one after another; drop {name}")
+
+
 def mixer_names(allowed: Allowed) -> frozenset[str]:
-    """Linear mixers, and in micro mode attention too, that some layer may have."""
+    """Mixers that some layer may have."""
     words = chain.from_iterable(values for name, values in allowed.items() if name.endswith("mixer"))
     return frozenset(name for word in words for name in str(word).split("+"))
 

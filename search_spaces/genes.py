@@ -16,18 +16,27 @@ GeneValue = bool | int | float | str
 CONDITIONS = {
     "ratio": "placement is not explicit",
     "explicit": "placement is explicit",
-    "attention": "some layer has attention",
+    "slot": "some layer has attention",
     "linear": "some layer has a linear mixer",
-    "recurrence": "some layer is a recurrence",
-    "conv": "some layer is mamba2 or gated_deltanet",
-    "short_conv": "some layer is short_conv",
     "parallel": "some layer has parallel mixers",
+    "heads": "some layer is a recurrence with heads",
+    "state": "some layer is a recurrence with keys",
+    "expand": "some layer is a recurrence with a value width of its own",
+    "conv": "some layer has a convolution in front of a recurrence",
     "channel": "some layer has a channel part",
+    "neurons": "some channel part is dense",
     "moe": "some channel part has experts",
+    "chosen": "some channel part is moe, moe_fine or moe_shared",
     "fine": "some channel part is moe_fine or moe_shared",
     "shared": "some channel part is moe_shared",
+    "switch": "some channel part is switch",
+    "skipping": "token_capacity is below 1",
     "loops": "n_loops is above 1",
+    "injection": "injection is not none",
+    "whole_loops": "loop_depth is fixed or halting",
+    "low_bit": "weight_format is not float",
 }
+"""What some facts mean; the others are words of mixers and channel parts, and mean that some layer is that."""
 
 
 class Facts(NamedTuple):
@@ -37,7 +46,7 @@ class Facts(NamedTuple):
     depth: int = 0
 
     def learning(self, facts: Iterable[str]) -> "Facts":
-        """The same and `facts`, each a key of `CONDITIONS`."""
+        """The same and `facts`, such as the keys of `CONDITIONS`."""
         return Facts(self.known.union(facts), self.depth)
 
 
@@ -127,7 +136,9 @@ class Gene:
     @property
     def condition(self) -> str:
         """When the gene is active, as text; empty for always."""
-        return CONDITIONS.get(self.needs, "") if self.layer is None else f"depth is above {self.layer}"
+        if self.layer is not None:
+            return f"depth is above {self.layer}"
+        return CONDITIONS.get(self.needs, f"some layer is {self.needs}") if self.needs else ""
 
 
 def shown(value: object) -> str:

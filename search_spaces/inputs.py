@@ -1,8 +1,9 @@
 """What a model reads and predicts: tokens (bytes are tokens of a vocabulary of 256), patches of bytes, or measurements."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from search_spaces.document import Document
 from search_spaces.layer import Layer
@@ -21,6 +22,11 @@ class TokenInput(Document):
     rosa: bool = False
     """Copy channel (RWKV-8's ROSA): add, from a table of its own, the embedding of the token that followed the most recent
     earlier occurrence of the longest suffix seen before. Nothing is added where no suffix has been seen."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that the head puts out at each time: a logit for every token."""
+        return self.vocab_size
 
 
 class BytePatchInput(Document):
@@ -43,6 +49,11 @@ class BytePatchInput(Document):
     within: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=64)]
     """Layers that mix the bytes of one patch."""
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that the head puts out at each time: a logit for every byte."""
+        return self.vocab_size
+
 
 class ContinuousInput(Document):
     """Measurements of `n_channels` real numbers, mapped in by a matrix; the head predicts the next ones (squared error)."""
@@ -51,5 +62,29 @@ class ContinuousInput(Document):
     n_channels: Annotated[int, Field(ge=1, le=65_536)]
     """Real numbers at each time."""
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that the head puts out at each time: the next value of every channel."""
+        return self.n_channels
 
-Input = Annotated[TokenInput | BytePatchInput | ContinuousInput, Field(discriminator="kind")]
+
+def _kind(value: object) -> str:
+    """A document without a kind is of tokens."""
+    return str(value.get("kind", "tokens")) if isinstance(value, Mapping) else str(getattr(value, "kind", ""))
+
+
+Input = Annotated[
+    Annotated[TokenInput, Tag("tokens")]
+    | Annotated[BytePatchInput, Tag("byte_patch")]
+    | Annotated[ContinuousInput, Tag("continuous")],
+    Discriminator(_kind),
+]
+
+
+def cannot_read(source: Input, vocab_size: int) -> str | None:
+    """Why a model with this input cannot be trained on tasks of `vocab_size` different tokens; None when it can."""
+    if isinstance(source, ContinuousInput):
+        return f"kind is {source.kind!r}, which reads measurements; the tasks have tokens: use 'tokens' or 'byte_patch'"
+    if source.vocab_size < vocab_size:
+        return f"vocab_size is {source.vocab_size}; the tasks need {vocab_size}"
+    return None

@@ -15,12 +15,13 @@ from typing import Annotated, Protocol, Self
 from pydantic import Field, model_validator
 
 from search_spaces.allowed import Allowed, GeneValues, Values, allowed_values, parse_genes, refuse
-from search_spaces.architecture import Architecture, TokenInput
+from search_spaces.architecture import Architecture, Input, TokenInput
 from search_spaces.bounds import oversized, params_bound
-from search_spaces.decoding import Assignment, decode
+from search_spaces.decoding import decode
 from search_spaces.document import Document
 from search_spaces.feasibility import impossible
 from search_spaces.genes import Facts, Gene, GeneValue, Mode, listed, shown
+from search_spaces.options.option import Assignment
 from search_spaces.primitives import Problem
 
 Params = dict[str, GeneValue]
@@ -61,7 +62,7 @@ class Space(Document):
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:-]*$")]
     mode: Mode = "macro"
-    input: TokenInput = TokenInput()
+    input: Input = TokenInput()
     genes: Annotated[Mapping[str, GeneValues], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -69,7 +70,7 @@ class Space(Document):
         """Bring the values into one form, then refuse a space that could propose an impossible architecture."""
         object.__setattr__(self, "genes", parse_genes(self.mode, self.genes))
         refuse(_never_decided(self._reach))
-        refuse(impossible(self._allowed, self._reach.possible))
+        refuse(impossible(self._allowed, self._reach.possible, self.input))
         refuse(oversized(self._allowed, self._reach.possible, self.input))
         return self
 

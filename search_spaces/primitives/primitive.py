@@ -67,6 +67,8 @@ class Problem:
 class Primitive(Document):
     """Base of all primitives. Subclasses add `kind: Literal[...] = ...` and their fields, each with a docstring."""
 
+    kind: str
+    """The primitive's name, the same for all its configs."""
     role: ClassVar[Role]
     causal: ClassVar[bool] = True
     """False for encoder mixers, whose outputs depend on later tokens: they cannot decode."""

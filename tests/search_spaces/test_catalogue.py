@@ -1,6 +1,6 @@
 import pytest
 
-from search_spaces.catalogue import MAX_DEPTH, genes_of
+from search_spaces.catalogue import MAX_DEPTH, MIXERS, genes_of
 from search_spaces.genes import CONDITIONS
 
 
@@ -10,20 +10,21 @@ def test_catalogue_genes_have_distinct_names_and_defaults_within_limits(mode):
     assert len({gene.name for gene in genes}) == len(genes)
     for gene in genes:
         assert gene.limits.parse(gene.default) == gene.default
-        assert gene.needs in {"", *CONDITIONS}
+        assert gene.needs in {"", *CONDITIONS, *MIXERS}
 
 
 def test_catalogue_modes_share_the_knobs_and_differ_in_the_layout():
     macro, micro = ({gene.name for gene in genes_of(mode, 2)} for mode in ("macro", "micro"))
     assert {"n_heads", "n_loops", "ffn_ratio"} <= macro & micro
-    assert macro - micro == {"placement", "attention_ratio", "attention_layers", "linear_mixer", "channel", "moe_period"}
+    layout = {"placement", "attention_ratio", "attention_layers", "attention_mixer", "linear_mixer", "channel", "moe_period"}
+    assert macro - micro == layout
     assert micro - macro == {"layer0.mixer", "layer0.channel", "layer1.mixer", "layer1.channel"}
 
 
 def test_catalogue_says_when_a_gene_is_active():
     conditions = {gene.name: gene.condition for gene in (*genes_of("macro", 1), *genes_of("micro", 2))}
     assert conditions["d_model"] == ""
-    assert conditions["n_heads"] == "some layer has attention"
+    assert conditions["n_heads"] == "some layer is attention"
     assert conditions["n_shared"] == "some channel part is moe_shared"
     assert conditions["layer1.mixer"] == "depth is above 1"
 

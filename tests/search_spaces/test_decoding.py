@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from search_spaces.decoding import attention_layers, ffn_width
+from search_spaces.options.channels import ffn_width
+from search_spaces.options.layout import attention_layers
 from search_spaces.primitives.moe import MoE
 from search_spaces.space import Space
 

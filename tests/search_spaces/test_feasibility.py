@@ -42,7 +42,7 @@ def refusals(genes, mode="macro", **fields) -> dict[tuple[int | str, ...], str]:
         ({"n_loops": [2], "n_prelude": [2], "n_coda": [2]}, "n_prelude", "no core is left"),
         ({"n_loops": [5], "depth": [256]}, "n_loops", "1280 layers would run; at most 1024"),
         (ATTENTION | {"linear_mixer": ["gla", "retnet"]}, "linear_mixer", "never decided: .* some layer has a linear mixer"),
-        ({"top_k": [1, 2]}, "top_k", "never decided: .* some channel part has experts"),
+        ({"top_k": [1, 2]}, "top_k", "never decided: .* some channel part is moe"),
     ],
 )
 def test_space_refuses_values_that_do_not_fit_each_other(genes, field, reason):

@@ -12,20 +12,22 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from search_spaces.architecture import Architecture
-from search_spaces.catalogue import LINEAR_MIXERS
+from search_spaces.catalogue import ATTENTION_MIXERS, LINEAR_MIXERS
 from search_spaces.cost import MAX_PARAMS, price
+from search_spaces.options.channels import OPTIONS as CHANNELS
+from search_spaces.options.composition import FUSIONS, LAYER_FUSION
 from search_spaces.presets import PRESETS
 from search_spaces.primitives import CostContext
 from search_spaces.space import OutsideSpace, Space
 
 CONTEXT = CostContext(context_length=128)
-MIXER_WORDS = ["attention", *LINEAR_MIXERS, *(f"attention+{name}" for name in LINEAR_MIXERS), "none"]
+MIXER_WORDS = [*ATTENTION_MIXERS, *LINEAR_MIXERS, *(f"attention+{name}" for name in LINEAR_MIXERS), "none"]
 
 # values that often fit each other, and some that do not
 POOL: dict[str, list[Any]] = {
     "d_model": [16, 32, 48, 64],
     "depth": [1, 2, 3, 4, 6],
-    "fusion": ["serial", "parallel_add", "parallel_norm_mean"],
+    "fusion": list(FUSIONS),
     "n_heads": [1, 2, 4, 8],
     "n_kv_heads": [1, 2, 4, "all"],
     "window": [0, 4, 16],
@@ -45,22 +47,45 @@ POOL: dict[str, list[Any]] = {
     "n_loops": [1, 2, 3],
     "n_prelude": [0, 1],
     "n_coda": [0, 1, 2],
-    "injection": ["none", "add"],
+    "injection": ["none", "add", "concat"],
+    "loop_norm": [False, True],
+    "step_embedding": [False, True],
+    "loop_depth": ["fixed", "token_choice", "expert_choice", "halting"],
+    "loop_shift": [False, True],
+    "eval_loops": [0, 1, 2],
+    "loop_kv": ["own", "first"],
+    "loop_window": [0, 4],
+    "token_capacity": [0.25, 0.5, 1],
+    "capacity_period": [1, 2],
+    "kv_share": [1, 2],
+    "active_neurons": [0.1, 0.5, 1],
+    "expert_capacity": [1, 1.25],
+    "n_zero": [0, 1],
+    "shared_gate": [False, True],
+    "norm": ["rms", "layer", "dyt", "l1", "sub"],
+    "weight_format": ["float", "int8", "ternary"],
+    "activation_format": ["float", "int8"],
+    "sparsity": ["none", "2:4"],
+    "n_streams": [1, 2],
+    "n_meta": [0, 3],
+    "mtp": [0, 1, 2],
+    "next_latent": [False, True],
 }
 MACRO_POOL = POOL | {
     "placement": ["interleaved", "bottom", "middle", "top", "explicit"],
     "attention_ratio": [0, 0.1, 0.25, 0.5, 0.75, 1],
     "attention_layers": ["", "0", "1", "0,2", "0,1,2,3"],
+    "attention_mixer": list(ATTENTION_MIXERS),
     "linear_mixer": list(LINEAR_MIXERS),
-    "channel": ["none", "dense", "moe", "moe_fine", "moe_shared"],
+    "channel": list(CHANNELS),
     "moe_period": [1, 2, 3],
 }
 MICRO_POOL = POOL | {
-    "fusion": ["parallel_add", "parallel_norm_mean"],
+    "fusion": list(LAYER_FUSION),
     "layer*.mixer": MIXER_WORDS,
-    "layer*.channel": ["none", "dense", "moe", "moe_fine", "moe_shared"],
+    "layer*.channel": list(CHANNELS),
     "layer0.mixer": MIXER_WORDS,
-    "layer0.channel": ["none", "dense", "moe", "moe_fine", "moe_shared"],
+    "layer0.channel": list(CHANNELS),
 }
 
 
