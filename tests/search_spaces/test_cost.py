@@ -1,6 +1,6 @@
 import pytest
 
-from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.architecture import Architecture, Layer, Loop, TokenInput
 from search_spaces.cost import MAX_PARAMS, check_size, price
 from search_spaces.primitives import Cost, CostContext
 from search_spaces.primitives.attention import Attention
@@ -73,3 +73,40 @@ def test_check_size_refuses_what_cannot_be_trained():
     with pytest.raises(ValueError, match=r"12,88\d,\d{3},\d{3} parameters; at most 10,000,000,000"):
         check_size(Architecture(d_model=4096, core=(layer,) * 4))
     assert MAX_PARAMS == 10**10
+
+
+def test_price_counts_the_loops_of_evaluation():
+    def looped(n_loops: int, **fields) -> Cost:
+        return price(build(Layer(mixers=(ATTENTION,)), n_loops=n_loops, **fields), CONTEXT)
+
+    assert looped(2, loop=Loop(eval_loops=5)) == looped(5)
+    assert looped(5, loop=Loop(eval_loops=2)) == looped(2)
+
+
+def test_price_counts_what_joins_the_loops():
+    layer = Layer(channel=SWIGLU)
+    plain = price(build(layer, n_loops=3), CONTEXT)
+    concat = price(build(layer, n_loops=3, injection="concat", loop=Loop(shift=True, eval_loops=4)), CONTEXT)
+    assert concat.params - plain.params == 2 * 8 * 8
+    assert concat.flops_per_token - plain.flops_per_token == 2 * SWIGLU_PARAMS + 3 * 2 * 2 * 8 * 8
+    assert concat.state_bytes == 3 * 8 * 2
+    stepped = price(build(layer, n_loops=3, norm="layer", loop=Loop(norm=True, step_embedding=True)), CONTEXT)
+    assert stepped.params - price(build(layer, n_loops=3, norm="layer"), CONTEXT).params == 2 * 8 + 3 * 8
+
+
+def test_price_counts_the_halting_probability_after_every_loop_but_the_last():
+    layer = Layer(channel=SWIGLU)
+    plain = price(build(layer, n_loops=3), CONTEXT)
+    halting = price(build(layer, n_loops=3, loop=Loop(depth="halting")), CONTEXT)
+    assert halting.params - plain.params == halting.active_params - plain.active_params == 8 + 1
+    assert halting.flops_per_token - plain.flops_per_token == 2 * 2 * 8
+
+
+def test_price_runs_meta_tokens_before_the_context():
+    layer = Layer(mixers=(ATTENTION,), channel=SWIGLU)
+    plain, meta = price(build(layer), CONTEXT), price(build(layer, n_meta=5), CONTEXT)
+    longer = price(build(layer), CostContext(context_length=15, bytes_per_element=2))
+    assert meta.params - plain.params == 5 * 8
+    assert meta.state_bytes == longer.state_bytes
+    # the head reads the 10 tokens only
+    assert meta.flops_per_token == -(-(longer.flops_per_token - 1600) * 15 // 10) + 1600
