@@ -11,4 +11,4 @@ def build_reference(name: str, space: Space) -> Architecture:
     values = next(values for gene, values in allowed_values(space.mode, space.genes).items() if gene.name == "d_model")
     widest = int(values[-1])
     step = 8 if widest <= 1024 else 64
-    return ZOO[name].build(min(8192, -(-widest // step) * step), space.input.vocab_size)
+    return ZOO[name].build(min(8192, -(-widest // step) * step), space.input.n_outputs)

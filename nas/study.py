@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from nas.metrics import ExactMetric, MetricName
 from nas.protocol import Protocol
 from search_spaces.document import Document
+from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
 from search_spaces.space import Space
 from search_spaces.zoo import ZOO
@@ -133,8 +134,7 @@ class StudySpec(Document):
             raise ValueError(f"references: no zoo entry {unknown[0]!r}; there are {', '.join(sorted(ZOO))}")
         if len(set(self.references)) != len(self.references):
             raise ValueError(f"references repeat: {', '.join(self.references)}")
-        if self.space.input.vocab_size < self.protocol.vocab_size:
-            raise ValueError(
-                f"space.input.vocab_size {self.space.input.vocab_size} is below the tasks' {self.protocol.vocab_size}"
-            )
+        problem = cannot_read(self.space.input, self.protocol.vocab_size)
+        if problem is not None:
+            raise ValueError(f"space.input: {problem}")
         return self

@@ -22,6 +22,7 @@ from nas.seeds import derive
 from nas.tasks import AnyTask
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size, price
+from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
 from workers import failures, inference, machine, scoring, tasks
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
@@ -204,10 +205,10 @@ class _Evaluation:
             writer.tensors(saved.optimiser_path, training.optimiser_tensors())
 
     def _export(self, subject: _Subject, model: Model, writer: Writer) -> None:
-        vocab_size = self._run.architecture.input.vocab_size
+        n_outputs = self._run.architecture.input.n_outputs
         self._log.artifacts += [
             writer.tensors(f"weights/{subject.key}.safetensors", model.state_dict()),
-            writer.tensors(f"parity/{subject.key}.safetensors", inference.parity(model, subject.test, vocab_size)),
+            writer.tensors(f"parity/{subject.key}.safetensors", inference.parity(model, subject.test, n_outputs)),
         ]
 
     def _summary(self, chosen: Sequence[tuple[_Subject, Chosen]]) -> Result:
@@ -271,8 +272,9 @@ def _checked_rung(run: Run) -> Rung:
 
 def _checked_params(architecture: Architecture, vocab_size: int) -> int:
     """The parameter count, by formula and by model. Raises `Invalid` when they differ or the model cannot be built."""
-    if architecture.input.vocab_size < vocab_size:
-        raise Invalid(f"architecture.input.vocab_size is {architecture.input.vocab_size}; the tasks need {vocab_size}")
+    problem = cannot_read(architecture.input, vocab_size)
+    if problem is not None:
+        raise Invalid(f"architecture.input: {problem}")
     try:
         check_size(architecture)
     except ValueError as error:

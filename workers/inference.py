@@ -31,8 +31,8 @@ def logits(model: Model, tokens_BT: torch.Tensor) -> torch.Tensor:
     return output.logits_BTV.float().cpu()
 
 
-def parity(model: Model, batch: Batch, vocab_size: int) -> dict[str, torch.Tensor]:
+def parity(model: Model, batch: Batch, n_outputs: int) -> dict[str, torch.Tensor]:
     """`input_ids` (the head of a few sequences) and the model's `logits` on them."""
-    length = max(1, min(batch.tokens_BT.shape[1], MAX_PARITY_LOGITS // (PARITY_ROWS * vocab_size)))
+    length = max(1, min(batch.tokens_BT.shape[1], MAX_PARITY_LOGITS // (PARITY_ROWS * n_outputs)))
     tokens_BT = batch.tokens_BT[:PARITY_ROWS, :length]
     return {"input_ids": tokens_BT, "logits": logits(model, tokens_BT)}

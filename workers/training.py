@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch.nn import functional as F
 
 from nas.protocol import Recipe
 from nas.run import CurvePoint
 from workers.failures import DeadlineExceeded
 from workers.model import Model
-from workers.tasks import IGNORED, Batch
+from workers.tasks import Batch
 
 CHECK_STEPS = 50
 """Steps between two looks at the loss: a training that has diverged goes on for at most so long."""
@@ -110,7 +109,7 @@ class Training:
         plan = self._plan
         self._learning_rate.fill_(learning_rate_at(self.progress.step, plan.learning_rate, plan.total_steps, plan.recipe))
         output = self.model(tokens_BT, targets_BT)
-        loss = F.cross_entropy(output.logits_BTV.flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED)
+        loss = self.model.loss(output, targets_BT)
         (loss + output.auxiliary_loss).backward()
         torch.nn.utils.clip_grad_norm_(self._parameters.values(), plan.recipe.clip_norm)
         self._optimiser.step()

@@ -10,7 +10,7 @@ from search_spaces.zoo import ZOO
 def test_build_reference_has_the_scale_of_the_space(name):
     space = Space(name="wide", input=TokenInput(vocab_size=300), genes={"d_model": (32, 96), "depth": (2, 3)})
     built = build_reference(name, space)
-    assert (built.d_model, built.input.vocab_size) == (96, 300)
+    assert (built.d_model, built.input.n_outputs) == (96, 300)
 
 
 def test_build_reference_rounds_a_width_up():

@@ -23,7 +23,7 @@ def test_zoo_entry_is_described(name):
 @pytest.mark.parametrize("d_model", [8, 24, 32, 40, 64, 136, 1016, 1024, 1088, 8128, 8192])
 def test_zoo_entry_builds_at_a_study_s_width_and_vocabulary(name, d_model):
     architecture = ZOO[name].build(d_model=d_model, vocab_size=300)
-    assert (architecture.d_model, architecture.input.vocab_size) == (d_model, 300)
+    assert (architecture.d_model, architecture.input.n_outputs) == (d_model, 300)
     assert Architecture.from_json(architecture.to_json()).digest == architecture.digest
 
 

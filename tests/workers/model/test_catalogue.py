@@ -7,7 +7,6 @@ import torch
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_spaces.architecture import ContinuousInput
 from search_spaces.cost import price
 from search_spaces.primitives import CATALOGUE, CostContext
 from tests.search_spaces.examples import COMPOSITIONS, EXAMPLES, VOCAB_SIZE, architecture_of
@@ -24,15 +23,10 @@ def test_every_primitive_has_a_layer():
     assert set(LAYERS) == set(CATALOGUE.values())
 
 
-def n_outputs(architecture):
-    source = architecture.input
-    return source.n_channels if isinstance(source, ContinuousInput) else source.vocab_size
-
-
 @every_example
 def test_layer_returns_logits_of_the_right_shape(architecture):
     output = make_model(architecture)(make_tokens(architecture))
-    assert output.logits_BTV.shape == (2, LENGTH, n_outputs(architecture))
+    assert output.logits_BTV.shape == (2, LENGTH, architecture.input.n_outputs)
     assert output.auxiliary_loss.shape == ()
 
 
