@@ -5,23 +5,29 @@ from typing import Annotated
 from pydantic import Field
 
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.h3 import H3
 from search_spaces.primitives.mamba import Mamba
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem
 from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.relu2 import ReLU2
+from search_spaces.primitives.s4d import S4D
+from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 
-Mixer = Annotated[Attention | MLA | Recurrence | ShortConv | Mamba, Field(discriminator="kind")]
+Mixer = Annotated[Attention | MLA | SegmentAttention | Recurrence | ShortConv | H3 | S4D | Mamba, Field(discriminator="kind")]
 Channel = Annotated[SwiGLU | ReLU2 | MoE, Field(discriminator="kind")]
 
 CATALOGUE: dict[str, type[Primitive]] = {
     "attention": Attention,
     "mla": MLA,
+    "segment_attention": SegmentAttention,
     "recurrence": Recurrence,
     "short_conv": ShortConv,
+    "h3": H3,
+    "s4d": S4D,
     "mamba": Mamba,
     "swiglu": SwiGLU,
     "relu2": ReLU2,

@@ -8,11 +8,14 @@ from typing import Any
 from search_spaces.architecture import Architecture, BytePatchInput, ContinuousInput, Layer, Loop, TokenInput
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.h3 import H3
 from search_spaces.primitives.mamba import Mamba
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence, gated_deltanet, gla, mamba2, retnet
 from search_spaces.primitives.relu2 import ReLU2
+from search_spaces.primitives.s4d import S4D
+from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 
@@ -30,6 +33,10 @@ EXAMPLES: dict[str, Any] = {
     "mla": MLA(n_heads=4, kv_rank=12, q_rank=10, nope_dim=8, rope_dim=4, value_dim=6),
     "mla_plain_queries": MLA(n_heads=2, kv_rank=16, nope_dim=6, rope_dim=2, value_dim=8),
     "mla_nope": MLA(n_heads=3, kv_rank=7, nope_dim=5, rope_dim=3, value_dim=4, rope=False),
+    "segment_memory": SegmentAttention(n_heads=4, head_dim=8, segment=6, memory=9),
+    "segment_memory_short": SegmentAttention(n_heads=2, head_dim=5, segment=4, memory=3),
+    "segment_memory_none": SegmentAttention(n_heads=2, head_dim=8, segment=5, memory=0),
+    "segment_memory_long": SegmentAttention(n_heads=2, head_dim=8, segment=11, memory=40),
     "mla_no_shared_key": MLA(n_heads=2, kv_rank=8, nope_dim=8, rope_dim=0, value_dim=8, rope=False),
     "mamba2": mamba2(D_MODEL, n_heads=4, state_size=12),
     "mamba2_groups": mamba2(D_MODEL, n_heads=4, state_size=8, n_groups=2, conv_width=3),
@@ -53,6 +60,10 @@ EXAMPLES: dict[str, Any] = {
     "short_conv_7": ShortConv(width=7),
     "mamba": Mamba(state_size=4),
     "mamba_norm": Mamba(expand=1, state_size=6, conv_width=3, dt_rank=5, bcdt_norm=True),
+    "s4d": S4D(state_size=8),
+    "s4d_inverse": S4D(state_size=2, frequencies="inverse", min_step=0.01, max_step=0.01),
+    "h3": H3(state_size=8),
+    "h3_heads": H3(state_size=6, shift_width=3, head_dim=4),
     "swiglu": SwiGLU(d_ff=48),
     "geglu_top_k": SwiGLU(d_ff=48, activation="gelu", n_active=12),
     "relu2_glu_sub_norm": SwiGLU(d_ff=48, activation="relu2", sub_norm=True),

@@ -1,10 +1,13 @@
 """MLA, segment memory, encoder mixers and memory slots: exact costs against the published formulas, limits and labels."""
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
 from search_spaces.primitives import CostContext
 from search_spaces.primitives.mla import MLA
+from search_spaces.primitives.segment_attention import SegmentAttention
 from tests.search_spaces.examples import D_MODEL, architecture_of
 
 CONTEXT = CostContext(context_length=100, bytes_per_element=2)
@@ -35,6 +38,19 @@ def test_mla_cache_is_rounded_up_to_bytes():
     )  # 6 bits
 
 
+@pytest.mark.parametrize(("segment", "memory"), [(16, 16), (7, 30), (9, 4), (8, 0), (100, 50), (300, 10), (1, 3), (5, 1000)])
+@pytest.mark.parametrize("length", [1, 50, 100])
+def test_segment_attention_counts_what_every_token_sees(segment, memory, length):
+    d, h, dh = 64, 4, 8
+    config = SegmentAttention(n_heads=h, head_dim=dh, segment=segment, memory=memory)
+    cost = config.cost(d, CostContext(context_length=length, bytes_per_element=2))
+    assert cost.params == 5 * d * h * dh + 2 * h * dh
+    starts = [t // segment * segment for t in range(length + 1)]
+    seen = sum(t + 1 - max(0, starts[t] - memory) for t in range(length))
+    assert cost.flops_per_token == math.ceil(2 * 5 * d * h * dh + (4 * h * dh + 2 * h * d) * seen / length)
+    assert cost.state_bytes == 2 * h * dh * (length - max(0, starts[length] - memory)) * 2
+
+
 @pytest.mark.parametrize(
     ("primitive", "field"),
     [
@@ -55,6 +71,7 @@ def test_impossible_field_is_named(primitive, field):
     [
         ("mla4r16", MLA(**MLA_SIZES)),
         ("mla4r16·nope·kv4", MLA(**MLA_SIZES, rope=False, kv_bits=4)),
+        ("txl4·s32+64", SegmentAttention(n_heads=4, head_dim=8, segment=32, memory=64)),
     ],
 )
 def test_label_names_the_sizes(label, primitive):

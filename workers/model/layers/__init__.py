@@ -2,14 +2,18 @@
 
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.h3 import H3
 from search_spaces.primitives.mamba import Mamba
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.relu2 import ReLU2
+from search_spaces.primitives.s4d import S4D
+from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model.layers.attention import AttentionLayer
+from workers.model.layers.h3 import H3Layer
 from workers.model.layers.layer import Block, Initialiser, Part, Pass, State
 from workers.model.layers.mamba import MambaLayer
 from workers.model.layers.mla import MLALayer
@@ -17,14 +21,19 @@ from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import Norm, RMSNorm, make_norm
 from workers.model.layers.recurrence import RecurrenceLayer
 from workers.model.layers.relu2 import ReLU2Layer
+from workers.model.layers.s4d import S4DLayer
+from workers.model.layers.segment_attention import SegmentAttentionLayer
 from workers.model.layers.short_conv import ShortConvLayer
 from workers.model.layers.swiglu import SwiGLULayer
 
 LAYERS: dict[type[Primitive], type[Part]] = {
     Attention: AttentionLayer,
     MLA: MLALayer,
+    SegmentAttention: SegmentAttentionLayer,
     Recurrence: RecurrenceLayer,
     ShortConv: ShortConvLayer,
+    H3: H3Layer,
+    S4D: S4DLayer,
     Mamba: MambaLayer,
     SwiGLU: SwiGLULayer,
     ReLU2: ReLU2Layer,
