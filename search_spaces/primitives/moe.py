@@ -73,6 +73,11 @@ class MoE(Primitive):
         """`normalise`, decided."""
         return self.balance == "loss" if self.normalise is None else self.normalise
 
+    @property
+    def capacity_share(self) -> float:
+        """Share of the tokens that one expert takes at most; infinite without a capacity."""
+        return float("inf") if self.capacity is None else self.capacity * self.top_k / self.n_experts
+
     def cost(self, d_model: int, context: CostContext) -> Cost:
         """All experts are parameters; `top_k` + shared ones and the router are active, zero experts counted as full ones."""
         router, expert = d_model * (self.n_experts + self.n_zero), 3 * d_model * self.d_expert

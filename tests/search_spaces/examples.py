@@ -5,11 +5,14 @@ A new primitive adds its lines here; no suite needs new code for it.
 
 from typing import Any
 
-from search_spaces.architecture import Architecture, BytePatchInput, ContinuousInput, Layer, Loop, TokenInput
+from search_spaces.architecture import Architecture, BytePatchInput, ContinuousInput, Layer, Loop, Numerics, TokenInput
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
+from search_spaces.primitives.fnet import FNet
 from search_spaces.primitives.h3 import H3
 from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence, gated_deltanet, gla, mamba2, retnet
@@ -30,6 +33,15 @@ EXAMPLES: dict[str, Any] = {
     "nope": Attention(n_heads=2, n_kv_heads=2, head_dim=7, rope=False),
     "window": Attention(n_heads=4, n_kv_heads=2, head_dim=8, window=5),
     "window_1": Attention(n_heads=2, n_kv_heads=1, head_dim=8, window=1),
+    "window_global": Attention(n_heads=4, n_kv_heads=2, head_dim=8, window=4, n_global=3, sink=True),
+    "strided": Attention(n_heads=4, n_kv_heads=2, head_dim=8, pattern="strided", stride=4),
+    "fixed": Attention(n_heads=4, n_kv_heads=2, head_dim=8, pattern="fixed", stride=5, n_summary=2, soft_cap=20.0),
+    "bigbird": Attention(n_heads=4, n_kv_heads=2, head_dim=8, pattern="bigbird", block_size=2, n_global=1, n_random=2),
+    "sparse_k": Attention(n_heads=4, n_kv_heads=2, head_dim=8, window=3, top_k=4),
+    "sparse_k_sink": Attention(n_heads=4, n_kv_heads=4, head_dim=8, window=1, top_k=2, sink=True, soft_cap=5.0),
+    "partial_rope_gate": Attention(n_heads=4, n_kv_heads=2, head_dim=8, rotary_fraction=0.25, output_gate=True, qk_norm=True),
+    "sink_cap_window": Attention(n_heads=4, n_kv_heads=2, head_dim=8, window=6, sink=True, soft_cap=30.0),
+    "attention_sub_norm": Attention(n_heads=4, n_kv_heads=2, head_dim=8, sub_norm=True, output_gate=True, rotary_fraction=0.5),
     "mla": MLA(n_heads=4, kv_rank=12, q_rank=10, nope_dim=8, rope_dim=4, value_dim=6),
     "mla_plain_queries": MLA(n_heads=2, kv_rank=16, nope_dim=6, rope_dim=2, value_dim=8),
     "mla_nope": MLA(n_heads=3, kv_rank=7, nope_dim=5, rope_dim=3, value_dim=4, rope=False),
@@ -37,6 +49,11 @@ EXAMPLES: dict[str, Any] = {
     "segment_memory_short": SegmentAttention(n_heads=2, head_dim=5, segment=4, memory=3),
     "segment_memory_none": SegmentAttention(n_heads=2, head_dim=8, segment=5, memory=0),
     "segment_memory_long": SegmentAttention(n_heads=2, head_dim=8, segment=11, memory=40),
+    "bidirectional": BidirectionalAttention(n_heads=4, n_kv_heads=2, head_dim=8),
+    "bidirectional_qk_norm_nope": BidirectionalAttention(n_heads=2, n_kv_heads=2, head_dim=7, rope=False, qk_norm=True),
+    "linformer": Linformer(n_heads=4, head_dim=8, rank=6, max_length=70),
+    "fnet": FNet(),
+    "fnet_orthonormal": FNet(orthonormal=True),
     "mla_no_shared_key": MLA(n_heads=2, kv_rank=8, nope_dim=8, rope_dim=0, value_dim=8, rope=False),
     "mamba2": mamba2(D_MODEL, n_heads=4, state_size=12),
     "mamba2_groups": mamba2(D_MODEL, n_heads=4, state_size=8, n_groups=2, conv_width=3),
@@ -73,6 +90,8 @@ EXAMPLES: dict[str, Any] = {
     "moe": MoE(n_experts=4, top_k=2, d_expert=16),
     "moe_shared": MoE(n_experts=8, top_k=1, d_expert=9, n_shared=2),
     "moe_bias": MoE(n_experts=5, top_k=5, d_expert=8, balance="bias"),
+    "switch": MoE(n_experts=4, top_k=1, d_expert=16, normalise=False, capacity=1.0),
+    "moe_capacity_zero": MoE(n_experts=4, top_k=2, d_expert=8, n_zero=2, capacity=1.0),
     "moe_zero": MoE(n_experts=4, top_k=2, d_expert=8, n_zero=2, scale=1.5, n_shared=1, shared_gate=True),
     "moe_deepseek": MoE(n_experts=6, top_k=3, d_expert=8, n_shared=1, balance="bias", normalise=True, scale=2.5),
     "moe_bias_fine": MoE(n_experts=16, top_k=4, d_expert=6, n_shared=1, balance="bias", balance_rate=0.001),
@@ -98,6 +117,15 @@ def _attention(**fields: Any) -> Architecture:
     """One layer of attention and a dense channel part."""
     core = (Layer(mixers=(EXAMPLES["gqa"],), channel=EXAMPLES["swiglu"]),)
     return Architecture.model_validate({"d_model": D_MODEL, "input": TokenInput(vocab_size=VOCAB_SIZE), "core": core} | fields)
+
+
+def _low_bit(**fields: Any) -> Architecture:
+    """Dense and routed matrix products in some number format."""
+    core = (
+        Layer(mixers=(EXAMPLES["gqa"],), channel=EXAMPLES["moe_shared"]),
+        Layer(mixers=(EXAMPLES["gated_deltanet"],), channel=EXAMPLES["relu2_top_k"]),
+    )
+    return _attention(core=core, numerics=Numerics(**fields))
 
 
 def _bytes(patch_size: int, **fields: Any) -> BytePatchInput:
@@ -129,6 +157,14 @@ COMPOSITIONS: dict[str, Architecture] = {
     "byte_patch_untied": _attention(input=_bytes(3, tie_embeddings=False), norm="layer"),
     "byte_patch_longer_than_some_texts": _attention(input=_bytes(32)),
     "continuous": _attention(input=ContinuousInput(n_channels=3)),
+    "int8_weights": _low_bit(weights="int8"),
+    "int8": _low_bit(weights="int8", activations="int8"),
+    "int4": _low_bit(weights="int4", activations="int4"),
+    "bitnet": _low_bit(weights="ternary", activations="int8"),
+    "fp8_e4m3": _low_bit(weights="fp8_e4m3", activations="fp8_e4m3"),
+    "fp8_e5m2": _low_bit(weights="fp8_e5m2", activations="fp8_e5m2"),
+    "sparse_2_4": _low_bit(sparsity="2:4"),
+    "sparse_4_8_ternary": _low_bit(sparsity="4:8", weights="ternary", activations="int8"),
     "meta_tokens": _looped(1, n_meta=3),
     "meta_tokens_loops": _looped(2, n_meta=2, injection="add", loop=Loop(shift=True)),
 }

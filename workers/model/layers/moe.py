@@ -1,8 +1,10 @@
 """Torch layer of `search_spaces.primitives.moe`."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kernels.quota import admit
 from kernels.routing import balance_loss, choose_by_biased_sigmoid, choose_by_softmax, expert_loads, experts
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.swiglu import SwiGLU
@@ -47,12 +49,19 @@ class MoELayer(Part):
         if self.shared_gate is not None:
             init.weight(self.shared_gate.weight)
 
+    def initial_state(self, batch_size: int) -> State:
+        """With a capacity the choices each expert has taken and the tokens seen, int32 [B, E] and [B]."""
+        if self.config.capacity is None:
+            return ()
+        taken = self.router.weight.new_zeros(batch_size, self.config.n_experts, dtype=torch.int32)
+        return taken, taken[:, 0].clone()
+
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
         """Route in float32, run the chosen experts, add the shared ones."""
         x_ND = x_BTD.flatten(0, 1)
         weights_NK, experts_NK = self._choose(self.router(x_ND).float(), shared)
         if self.config.capacity is not None:
-            weights_NK, state = self._within_capacity(weights_NK, experts_NK, state, x_BTD.shape[1])
+            weights_NK, state = self._within_capacity(weights_NK, experts_NK, state, x_BTD, shared)
         out_ND = self._routed(x_ND, self.config.scale * weights_NK.to(x_ND.dtype), experts_NK)
         out_BTD = out_ND.view_as(x_BTD)
         return out_BTD if self.shared_expert is None else out_BTD + self._shared(x_BTD, shared), state
@@ -69,9 +78,20 @@ class MoELayer(Part):
             self.loads += expert_loads(experts_NK, len(self.loads), counted_N)
         return weights_NK, experts_NK
 
-    def _within_capacity(self, weights_NK: Tensor, experts_NK: Tensor, state: State, length: int) -> tuple[Tensor, State]:
-        """Weights of zero for choices beyond an expert's quota of the sequence so far."""
-        raise NotImplementedError
+    def _within_capacity(
+        self, weights_NK: Tensor, experts_NK: Tensor, counts: State, x_BTD: Tensor, shared: Pass
+    ) -> tuple[Tensor, State]:
+        """Weights of zero for choices beyond an expert's quota of the sequence so far; the next counts."""
+        c, (B, T) = self.config, x_BTD.shape[:2]
+        experts_BTK = experts_NK.view(B, T, c.top_k)
+        all_E = torch.arange(c.n_experts, device=experts_NK.device)
+        wishes_BTE = (experts_BTK[..., None] == all_E).any(2)
+        if shared.valid_BT is not None:
+            wishes_BTE = wishes_BTE & shared.valid_BT[..., None]
+        admitted_BTE, (admitted_BE, tokens_B) = admit(wishes_BTE, c.capacity_share, (counts[0], counts[1]))
+        # zero experts stand after the others and have no limit
+        kept_BTE = F.pad(admitted_BTE, (0, c.n_zero), value=True)
+        return weights_NK * kept_BTE.gather(-1, experts_BTK).view_as(weights_NK), (admitted_BE, tokens_B)
 
     def _routed(self, x_ND: Tensor, weights_NK: Tensor, experts_NK: Tensor) -> Tensor:
         """The chosen experts' weighted sum; zero experts stand after the others and return their input."""
