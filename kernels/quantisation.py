@@ -22,24 +22,24 @@ def fake_quantise_absmax(x: Tensor, bits: int) -> Tensor:
     """
     if bits < 2:
         raise ValueError(f"{bits} bits hold no sign and magnitude; at least 2")
-    wide = _wide(x)
-    scale = (2 ** (bits - 1) - 1) / wide.abs().amax(dim=-1, keepdim=True).clamp(min=SMALLEST_SCALE)
-    return straight_through(x, (wide * scale).round() / scale)
+    plain = _plain(x)
+    scale = (2 ** (bits - 1) - 1) / plain.abs().amax(dim=-1, keepdim=True).clamp(min=SMALLEST_SCALE)
+    return straight_through(x, (plain * scale).round() / scale)
 
 
 def fake_quantise_ternary(weight: Tensor) -> Tensor:
     """Every matrix [..., X, Y] as {-1, 0, 1} times its mean magnitude."""
-    wide = _wide(weight)
-    scale = wide.abs().mean(dim=(-2, -1), keepdim=True).clamp(min=SMALLEST_SCALE)
-    return straight_through(weight, (wide / scale).round().clamp(-1, 1) * scale)
+    plain = _plain(weight)
+    scale = plain.abs().mean(dim=(-2, -1), keepdim=True).clamp(min=SMALLEST_SCALE)
+    return straight_through(weight, (plain / scale).round().clamp(-1, 1) * scale)
 
 
 def fake_quantise_fp8(x: Tensor, kind: str, axes: tuple[int, ...]) -> Tensor:
     """A cast to the 8-bit float `kind` of `FP8` and back, scaled so that the largest magnitude over `axes` is its largest."""
-    dtype, wide = FP8[kind], _wide(x)
+    dtype, plain = FP8[kind], _plain(x)
     largest = torch.finfo(dtype).max
-    scale = largest / wide.abs().amax(dim=axes, keepdim=True).clamp(min=SMALLEST_SCALE)
-    return straight_through(x, (wide * scale).clamp(-largest, largest).to(dtype).to(wide.dtype) / scale)
+    scale = largest / plain.abs().amax(dim=axes, keepdim=True).clamp(min=SMALLEST_SCALE)
+    return straight_through(x, (plain * scale).clamp(-largest, largest).to(dtype).to(plain.dtype) / scale)
 
 
 def keep_largest(weight: Tensor, n_kept: int, group: int) -> Tensor:
@@ -61,6 +61,7 @@ def straight_through(x: Tensor, rounded: Tensor) -> Tensor:
     return rounded.detach().to(x.dtype) + (x - x.detach())
 
 
-def _wide(x: Tensor) -> Tensor:
-    """Without gradient, in at least float32: half precision has too few bits for scales."""
-    return x.detach().to(torch.promote_types(x.dtype, torch.float32))
+def _plain(x: Tensor) -> Tensor:
+    """Without gradient, in float32. Half precision has too few bits for scales; with more bits than float32, numbers that lie
+    halfway between two others, as products of integers often do, would be rounded by the noise of the sum that made them."""
+    return x.detach().float()

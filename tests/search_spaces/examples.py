@@ -11,8 +11,9 @@ from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
 from search_spaces.primitives.fnet import FNet
 from search_spaces.primitives.h3 import H3
-from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.hyena import Hyena
 from search_spaces.primitives.linformer import Linformer
+from search_spaces.primitives.mamba import Mamba
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence, gated_deltanet, gla, mamba2, retnet
@@ -81,6 +82,8 @@ EXAMPLES: dict[str, Any] = {
     "s4d_inverse": S4D(state_size=2, frequencies="inverse", min_step=0.01, max_step=0.01),
     "h3": H3(state_size=8),
     "h3_heads": H3(state_size=6, shift_width=3, head_dim=4),
+    "hyena": Hyena(filter_order=8),
+    "hyena_3": Hyena(order=3, filter_order=6, emb_dim=7, max_length=10, conv_width=2),
     "swiglu": SwiGLU(d_ff=48),
     "geglu_top_k": SwiGLU(d_ff=48, activation="gelu", n_active=12),
     "relu2_glu_sub_norm": SwiGLU(d_ff=48, activation="relu2", sub_norm=True),

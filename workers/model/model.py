@@ -15,6 +15,7 @@ from workers.model.inputs import make_ends
 from workers.model.layers import Initialiser, Pass, State
 from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import make_norm
+from workers.model.numerics import set_numerics
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Model(nn.Module):
         self.ends = make_ends(architecture)
         self.backbone = Backbone(architecture)
         self.norm = make_norm(architecture.norm, architecture.d_model)
+        set_numerics(self, architecture.numerics)
 
     def initialise(self, generator: torch.Generator | None) -> None:
         """Draw every weight anew; without a generator from torch's global one."""
