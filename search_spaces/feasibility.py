@@ -14,10 +14,16 @@ from search_spaces.catalogue import MIXERS
 from search_spaces.genes import layer_list, listed
 from search_spaces.inputs import Input, TokenInput
 from search_spaces.loop import MAX_LOOPS
+from search_spaces.options.attention import ROTARY_SHARES
 from search_spaces.options.channels import ffn_width
 from search_spaces.options.loops import ROUTED_DEPTHS
 from search_spaces.primitives import Problem
 
+EVEN_STATES = {
+    "retnet": "rotary positions turn pairs",
+    "s4d": "states are complex pairs",
+    "h3": "states are complex pairs",
+}
 MAX_HEAD_DIM = 512
 MAX_HIDDEN = 262_144
 MAX_EXPERTS, MAX_ACTIVE_EXPERTS = 4096, 64
@@ -29,9 +35,12 @@ def impossible(allowed: Allowed, possible: frozenset[str], source: Input) -> Ite
     `allowed` has the values of every gene of the catalogue, `possible` every fact that some assignment makes true.
     """
     rules: dict[str, Callable[[Allowed], Iterator[Problem]]] = {
-        "attention": _attention_rules,
+        "softmax": _attention_rules,
+        "mla": _mla_rules,
+        "h3": _h3_rules,
         "explicit": _explicit_rules,
         "heads": _recurrence_rules,
+        "state": _state_rules,
         "channel": _channel_rules,
         "moe": _period_rules,
         "chosen": _expert_rules,
@@ -64,13 +73,13 @@ def _split_rules(allowed: Allowed) -> Iterator[Problem]:
 
 
 def _attention_rules(allowed: Allowed) -> Iterator[Problem]:
-    common, heads = _widths(allowed), allowed["n_heads"]
-    even = True in allowed["rope"]
-    unit = 2 if even else 1
+    common, heads, unit = _widths(allowed), allowed["n_heads"], _rotary_unit(allowed)
     wrong = [head for head in heads if common % (unit * int(head))]
     if wrong:
-        why = "an even width, which rope needs," if even else "a whole width"
-        rule = f"gives heads of {why} at every allowed d_model"
+        whole = (
+            f"a width that is a multiple of {unit}, as rotary_share needs," if unit > 2 else "an even width, which rope needs,"
+        )
+        rule = f"gives heads of {whole if unit > 1 else 'a whole width'} at every allowed d_model"
         yield Problem("n_heads", f"{listed(wrong)}: no such count {rule}; allowed: {_divisors(common // unit)}")
     yield from _head_width(allowed, "n_heads", 1)
     shared = _divisor(heads)
@@ -80,6 +89,33 @@ def _attention_rules(allowed: Allowed) -> Iterator[Problem]:
         yield Problem("n_kv_heads", reason)
 
 
+def _rotary_unit(allowed: Allowed) -> int:
+    """What must divide the width of a head: rotary positions turn pairs of the channels in their share."""
+    if True not in allowed["rope"]:
+        return 1
+    return 2 * max(round(1 / ROTARY_SHARES[str(share)]) for share in allowed["rotary_share"])
+
+
+def _mla_rules(allowed: Allowed) -> Iterator[Problem]:
+    odd = [size for size in allowed["rope_dim"] if int(size) % 2]
+    if odd and True in allowed["rope"]:
+        yield Problem("rope_dim", f"{listed(odd)} must be even, because rotary positions turn pairs; or set rope to false")
+
+
+def _h3_rules(allowed: Allowed) -> Iterator[Problem]:
+    wrong = [size for size in allowed["h3_head_dim"] if _widths(allowed) % int(size)]
+    if wrong:
+        reason = f"{listed(wrong)} must divide every allowed d_model; allowed: {_divisors(_widths(allowed))}"
+        yield Problem("h3_head_dim", reason)
+
+
+def _state_rules(allowed: Allowed) -> Iterator[Problem]:
+    odd = [size for size in allowed["state_size"] if int(size) % 2]
+    paired = sorted(mixer_names(allowed) & EVEN_STATES.keys())
+    if odd and paired:
+        yield Problem("state_size", f"{listed(odd)} must be even, because {paired[0]}'s {EVEN_STATES[paired[0]]}")
+
+
 def _recurrence_rules(allowed: Allowed) -> Iterator[Problem]:
     common = _widths(allowed) * _divisor(allowed["expand"])
     wrong = [heads for heads in allowed["linear_heads"] if common % int(heads)]
@@ -87,9 +123,6 @@ def _recurrence_rules(allowed: Allowed) -> Iterator[Problem]:
         reason = f"{listed(wrong)} must divide every allowed expand * d_model; allowed: {_divisors(common)}"
         yield Problem("linear_heads", reason)
     yield from _head_width(allowed, "linear_heads", _most(allowed["expand"]))
-    odd = [size for size in allowed["state_size"] if int(size) % 2]
-    if odd and "retnet" in mixer_names(allowed):
-        yield Problem("state_size", f"{listed(odd)} must be even, because retnet's rotary positions turn pairs")
 
 
 def _head_width(allowed: Allowed, heads: str, expand: int) -> Iterator[Problem]:

@@ -19,10 +19,22 @@ CONDITIONS = {
     "slot": "some layer has attention",
     "linear": "some layer has a linear mixer",
     "parallel": "some layer has parallel mixers",
+    "softmax": "some layer is attention of some kind",
+    "kv_heads": "some layer is attention or bidirectional_attention",
+    "rotary": "some layer is attention, mla or bidirectional_attention",
+    "turned": "rope is true",
+    "cache": "some layer is attention or mla",
+    "plain": "pattern is dense",
+    "window": "window is above 0",
+    "stride": "pattern is strided or fixed",
+    "fixed": "pattern is fixed",
+    "bigbird": "pattern is bigbird",
+    "kept": "pattern is top_k",
+    "max_length": "some layer is linformer or hyena",
     "heads": "some layer is a recurrence with heads",
-    "state": "some layer is a recurrence with keys",
-    "expand": "some layer is a recurrence with a value width of its own",
-    "conv": "some layer has a convolution in front of a recurrence",
+    "state": "some layer is a recurrence or a state-space mixer",
+    "expand": "some layer has an inner width of its own",
+    "conv": "some layer has a short convolution before its own work",
     "channel": "some layer has a channel part",
     "neurons": "some channel part is dense",
     "moe": "some channel part has experts",
@@ -52,9 +64,9 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Limits of a gene that is one of a few words, or true or false."""
+    """Limits of a gene that is one of a few words or numbers, or true or false."""
 
-    words: tuple[str | bool, ...]
+    words: tuple[str | bool | int, ...]
 
     def parse(self, value: GeneValue) -> GeneValue:
         """The value as the catalogue has it. Raises ValueError."""

@@ -98,8 +98,8 @@ class Space(Document):
     @cached_property
     def _size(self) -> int:
         reached = Counter({Facts(): 1})
-        for gene, values in self._catalogue.items():
-            reached = _advance(reached, gene, values)
+        for (gene, values), asked in zip(self._catalogue.items(), _asked_below(self._catalogue), strict=True):
+            reached = _advance(reached, gene, values, asked)
         return reached.total()
 
     def size(self) -> int:
@@ -174,8 +174,18 @@ def _learnt(gene: Gene, acting: Sequence[Facts], values: Values) -> Iterator[Fac
         yield from starmap(gene.learn, product(acting, values))
 
 
-def _advance(reached: Counter[Facts], gene: Gene, values: Values) -> Counter[Facts]:
-    """How many assignments of the genes so far, and this one, lead to which facts."""
+def _asked_below(catalogue: Mapping[Gene, Values]) -> list[frozenset[str]]:
+    """For each gene, the facts that genes below it ask for, where their answer can make a difference."""
+    asked, below = frozenset[str](), []
+    for gene, values in reversed(list(catalogue.items())):
+        below.append(asked)
+        if gene.needs and (len(values) > 1 or gene.learn):
+            asked |= {gene.needs}
+    return below[::-1]
+
+
+def _advance(reached: Counter[Facts], gene: Gene, values: Values, asked: frozenset[str]) -> Counter[Facts]:
+    """How many assignments of the genes so far, and this one, lead to which facts; those not `asked` for are forgotten."""
     after: Counter[Facts] = Counter()
     for facts, count in reached.items():
         if not gene.active(facts):
@@ -184,7 +194,8 @@ def _advance(reached: Counter[Facts], gene: Gene, values: Values) -> Counter[Fac
             after[facts] += count * len(values)
         else:
             for value in values:
-                after[gene.learn(facts, value)] += count
+                learnt = gene.learn(facts, value)
+                after[learnt._replace(known=learnt.known & asked)] += count
     return after
 
 

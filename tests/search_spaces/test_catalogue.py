@@ -24,7 +24,7 @@ def test_catalogue_modes_share_the_knobs_and_differ_in_the_layout():
 def test_catalogue_says_when_a_gene_is_active():
     conditions = {gene.name: gene.condition for gene in (*genes_of("macro", 1), *genes_of("micro", 2))}
     assert conditions["d_model"] == ""
-    assert conditions["n_heads"] == "some layer is attention"
+    assert conditions["sink"] == "some layer is attention"
     assert conditions["n_shared"] == "some channel part is moe_shared"
     assert conditions["layer1.mixer"] == "depth is above 1"
 

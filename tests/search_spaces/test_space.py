@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from search_spaces.architecture import Architecture
 from search_spaces.catalogue import ATTENTION_MIXERS, LINEAR_MIXERS
 from search_spaces.cost import MAX_PARAMS, price
+from search_spaces.options.attention import PATTERNS
 from search_spaces.options.channels import OPTIONS as CHANNELS
 from search_spaces.options.composition import FUSIONS, LAYER_FUSION
 from search_spaces.presets import PRESETS
@@ -30,6 +31,21 @@ POOL: dict[str, list[Any]] = {
     "fusion": list(FUSIONS),
     "n_heads": [1, 2, 4, 8],
     "n_kv_heads": [1, 2, 4, "all"],
+    "pattern": list(PATTERNS),
+    "rotary_share": ["all", "half", "quarter"],
+    "soft_cap": [0, 30.0],
+    "sink": [False, True],
+    "output_gate": [False, True],
+    "kv_bits": [16, 4],
+    "stride": [2, 5],
+    "n_global": [0, 2],
+    "n_summary": [1, 9],
+    "rope_dim": [3, 4, 8],
+    "q_rank": [0, 24],
+    "h3_head_dim": [1, 2, 3],
+    "linformer_rank": [8, 2000],
+    "n_slots": [2, 8],
+    "allocation": [False, True],
     "window": [0, 4, 16],
     "rope": [True, False],
     "qk_norm": [True, False],
