@@ -1,24 +1,58 @@
-"""Causal softmax attention with shared key/value heads and, optionally, a sliding window.
+"""Causal softmax attention with shared key/value heads: windows, sparse patterns, capped logits, and sinks.
 
-    o_t = sum_j softmax_j(q_t^T k_j / sqrt(D)) v_j   over the keys with 0 <= t - j (< window)
+    o_t = sum_j softmax_j(cap(q_t^T k_j / sqrt(D))) v_j      cap(x) = c tanh(x / c)
 
-arXiv 1706.03762, 2305.13245, 2004.05150. Letters: B batch, T queries, S keys, H heads, G key/value heads,
-D head size, N blocks of W tokens. Head h reads key/value head h // (H / G).
+over the keys that `kernels.visibility` says token t sees; a sink adds exp(s_h) to the softmax's denominator. arXiv 1706.03762,
+2305.13245, 2004.05150, 2408.00118 (cap). Letters: B batch, T queries, S keys, H heads, G key/value heads, D head size, N blocks
+of W tokens. Head h reads key/value head h // (H / G).
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.dispatch import choose
+from kernels.visibility import Visibility, Window
+
+EVERYTHING = Window()
 
 
-def attention(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None = None) -> Tensor:
+@dataclass(frozen=True)
+class Softmax:
+    """What happens between products and weights: a cap on logits, and a sink's logit for each head."""
+
+    soft_cap: float | None = None
+    sink_H: Tensor | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Nothing but the softmax."""
+        return self.soft_cap is None and self.sink_H is None
+
+    def weights(self, scores_BHTS: Tensor, visible: Tensor | None) -> Tensor:
+        """The weights [B, H, T, S], zero where not visible; without `visible` everything is."""
+        if self.soft_cap is not None:
+            scores_BHTS = self.soft_cap * torch.tanh(scores_BHTS / self.soft_cap)
+        if visible is not None:
+            scores_BHTS = scores_BHTS.masked_fill(~visible, float("-inf"))
+        if self.sink_H is None:
+            return scores_BHTS.softmax(dim=-1)
+        sink_BHT1 = self.sink_H.to(scores_BHTS.dtype)[:, None, None].expand(*scores_BHTS.shape[:3], 1)
+        return torch.cat([scores_BHTS, sink_BHT1], dim=-1).softmax(dim=-1)[..., :-1]
+
+
+PLAIN = Softmax()
+
+
+def attention(
+    q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibility: Visibility = EVERYTHING, softmax: Softmax = PLAIN
+) -> Tensor:
     """Attention outputs [B, T, H, D]; the queries belong to the last T of the S tokens that have keys and values.
 
-    Raises ValueError for shapes that do not fit or a window below 1.
+    Raises ValueError for shapes that do not fit.
     """
     B, T, H, D = q_BTHD.shape
     S, G = k_BSGD.shape[1:3]
@@ -26,49 +60,76 @@ def attention(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None
         raise ValueError(
             f"k {[*k_BSGD.shape]} and v {[*v_BSGD.shape]} must be [{B}, S, G, {D}], S at least {T} and G dividing {H}"
         )
-    if window is not None and window < 1:
-        raise ValueError(f"window {window} must be at least 1")
     form = choose({"reference": attention_reference, "fused": attention_fused})
-    return form(q_BTHD, k_BSGD, v_BSGD, window)
+    return form(q_BTHD, k_BSGD, v_BSGD, visibility, softmax)
 
 
-def attention_reference(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None) -> Tensor:
+def attention_reference(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibility: Visibility, softmax: Softmax) -> Tensor:
     """The definition, with the whole score matrix."""
-    (T, H, D), S = q_BTHD.shape[1:], k_BSGD.shape[1]
-    q_BHTD = q_BTHD.transpose(1, 2)
-    k_BHSD, v_BHSD = (x.repeat_interleave(H // x.shape[2], dim=2).transpose(1, 2) for x in (k_BSGD, v_BSGD))
-    token_S = torch.arange(S, device=q_BTHD.device)
-    distance_TS = token_S[S - T :, None] - token_S
-    visible_TS = (distance_TS >= 0) & (distance_TS < (window or S))
-    scores_BHTS = q_BHTD @ k_BHSD.mT / math.sqrt(D)
-    weights_BHTS = scores_BHTS.masked_fill(~visible_TS, float("-inf")).softmax(dim=-1)
-    return (weights_BHTS @ v_BHSD).transpose(1, 2)
+    return _weighed(q_BTHD, k_BSGD, v_BSGD, _mask(visibility, q_BTHD.shape[1], k_BSGD), softmax)
 
 
-def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, window: int | None) -> Tensor:
+def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibility: Visibility, softmax: Softmax) -> Tensor:
     """torch's fused attention over a whole sequence; a window shorter than it runs as a band of blocks, linear in T.
 
-    One token, or tokens after others, run the definition: that is decoding, where there is no score matrix to avoid.
+    One token reads the keys it sees and no others. Several tokens after others run the definition.
     """
-    T = q_BTHD.shape[1]
-    if T == 1 or k_BSGD.shape[1] > T:
-        return attention_reference(q_BTHD, k_BSGD, v_BSGD, window)
+    T, S = q_BTHD.shape[1], k_BSGD.shape[1]
+    if T == 1:
+        k_BSGD, v_BSGD = (_seen_by_last(x, visibility) for x in (k_BSGD, v_BSGD))
+        return _weighed(q_BTHD, k_BSGD, v_BSGD, None, softmax)
+    if S > T:
+        return attention_reference(q_BTHD, k_BSGD, v_BSGD, visibility, softmax)
+    window = visibility.size or T if isinstance(visibility, Window) and not visibility.n_global else None
     if window is not None and window < T:
-        return _banded(q_BTHD, k_BSGD, v_BSGD, window)
+        return _banded(q_BTHD, k_BSGD, v_BSGD, window, softmax)
+    if window is not None and softmax.plain:
+        return _sdpa(q_BTHD, k_BSGD, v_BSGD, None)
+    return _masked(q_BTHD, k_BSGD, v_BSGD, _mask(visibility, T, k_BSGD), softmax)
+
+
+def _mask(visibility: Visibility, n_queries: int, k_BSGD: Tensor) -> Tensor:
+    """Which of the S keys the last queries see, [T, S]."""
+    place_S = torch.arange(k_BSGD.shape[1], device=k_BSGD.device)
+    return visibility.mask(place_S[len(place_S) - n_queries :], place_S)
+
+
+def _seen_by_last(x_BSGD: Tensor, visibility: Visibility) -> Tensor:
+    places = visibility.last(x_BSGD.shape[1], x_BSGD.device)
+    return x_BSGD if places is None else x_BSGD.index_select(1, places)
+
+
+def _weighed(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor | None, softmax: Softmax) -> Tensor:
+    """By the whole score matrix."""
+    H, D = q_BTHD.shape[2:]
+    k_BHSD, v_BHSD = (x.repeat_interleave(H // x.shape[2], dim=2).transpose(1, 2) for x in (k_BSGD, v_BSGD))
+    scores_BHTS = q_BTHD.transpose(1, 2) @ k_BHSD.mT / math.sqrt(D)
+    return (softmax.weights(scores_BHTS, visible) @ v_BHSD).transpose(1, 2)
+
+
+def _masked(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor, softmax: Softmax) -> Tensor:
+    """By torch's fused attention where it can express the softmax."""
+    if softmax.plain:
+        return _sdpa(q_BTHD, k_BSGD, v_BSGD, visible)
+    return _weighed(q_BTHD, k_BSGD, v_BSGD, visible, softmax)
+
+
+def _sdpa(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor | None) -> Tensor:
+    """Without a mask, causal."""
     q, k, v = (x.transpose(1, 2) for x in (q_BTHD, k_BSGD, v_BSGD))
-    return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True).transpose(1, 2)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, is_causal=visible is None, enable_gqa=True)
+    return out.transpose(1, 2)
 
 
-def _banded(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int) -> Tensor:
+def _banded(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int, softmax: Softmax) -> Tensor:
     """Queries of a block of `window` tokens see keys of their own block and the one before it."""
     B, T, H, D = q_BTHD.shape
     q = _blocks(q_BTHD, window)
     k, v = (_with_previous_block(_blocks(x, window)) for x in (k_BTGD, v_BTGD))
     visible_NWS = _band(q.shape[1], window, q.device)
     mask = visible_NWS.expand(B, -1, -1, -1).flatten(0, 1)[:, None]
-    q, k, v = (x.flatten(0, 1).transpose(1, 2) for x in (q, k, v))
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
-    return out.transpose(1, 2).reshape(B, -1, H, D)[:, :T]
+    q, k, v = (x.flatten(0, 1) for x in (q, k, v))
+    return _masked(q, k, v, mask, softmax).reshape(B, -1, H, D)[:, :T]
 
 
 def _blocks(x_BTHD: Tensor, window: int) -> Tensor:
@@ -84,8 +145,6 @@ def _with_previous_block(x_BNWHD: Tensor) -> Tensor:
 
 def _band(n_blocks: int, window: int, device: torch.device) -> Tensor:
     """Which of the 2 W keys each query of each block sees, [N, W, 2 W]. Every query sees its own key at least."""
-    query_W = torch.arange(window, device=device) + window
     key_S = torch.arange(2 * window, device=device)
-    distance_WS = query_W[:, None] - key_S
     exists_NS = (torch.arange(n_blocks, device=device)[:, None] > 0) | (key_S >= window)
-    return ((distance_WS >= 0) & (distance_WS < window)) & exists_NS[:, None, :]
+    return Window(window).mask(key_S[window:], key_S) & exists_NS[:, None, :]

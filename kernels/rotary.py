@@ -14,7 +14,11 @@ def rotation(positions: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def rotate(x_BTHD: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the pairs (i, i + D / 2) of every head's channels by their position's angles; the dtype is kept."""
-    cos_T1D, sin_T1D = (table[..., None, :].to(x_BTHD.dtype) for table in rotation)
-    first, second = x_BTHD.chunk(2, dim=-1)
-    return torch.cat([first * cos_T1D - second * sin_T1D, second * cos_T1D + first * sin_T1D], dim=-1)
+    """Turn the pairs (i, i + R / 2) of every head's first R channels by their position's angles; the dtype is kept.
+
+    R is the size that the tables are for; channels beyond it stay as they are (partial rotary positions).
+    """
+    cos_T1R, sin_T1R = (table[..., None, :].to(x_BTHD.dtype) for table in rotation)
+    half = cos_T1R.shape[-1]
+    first, second, rest = x_BTHD[..., :half], x_BTHD[..., half : 2 * half], x_BTHD[..., 2 * half :]
+    return torch.cat([first * cos_T1R - second * sin_T1R, second * cos_T1R + first * sin_T1R, rest], dim=-1)
