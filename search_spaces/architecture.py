@@ -96,6 +96,11 @@ class Architecture(Document):
         """Whether no output depends on later tokens: what decoding, and every next-token task, needs."""
         return all(layer.causal for layer in self.layers())
 
+    @property
+    def encoder_mixers(self) -> tuple[str, ...]:
+        """The mixers that see later tokens, such as `core[0].mixers[0] (fnet)`; none when the model is causal."""
+        return tuple(f"{where} ({part.kind})" for where, part in self.parts() if not part.causal)
+
     def layers(self) -> tuple[Layer, ...]:
         """The layers with weights of their own, in order; those within a byte patch are the input's."""
         return self.prelude + self.core + self.coda

@@ -5,7 +5,11 @@ from typing import Annotated
 from pydantic import Field
 
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
+from search_spaces.primitives.fnet import FNet
 from search_spaces.primitives.h3 import H3
+from search_spaces.primitives.hyena import Hyena
+from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mamba import Mamba
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
@@ -17,15 +21,33 @@ from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 
-Mixer = Annotated[Attention | MLA | SegmentAttention | Recurrence | ShortConv | H3 | S4D | Mamba, Field(discriminator="kind")]
+Mixer = Annotated[
+    Attention
+    | MLA
+    | SegmentAttention
+    | BidirectionalAttention
+    | Linformer
+    | FNet
+    | Recurrence
+    | ShortConv
+    | Hyena
+    | H3
+    | S4D
+    | Mamba,
+    Field(discriminator="kind"),
+]
 Channel = Annotated[SwiGLU | ReLU2 | MoE, Field(discriminator="kind")]
 
 CATALOGUE: dict[str, type[Primitive]] = {
     "attention": Attention,
     "mla": MLA,
     "segment_attention": SegmentAttention,
+    "bidirectional_attention": BidirectionalAttention,
+    "linformer": Linformer,
+    "fnet": FNet,
     "recurrence": Recurrence,
     "short_conv": ShortConv,
+    "hyena": Hyena,
     "h3": H3,
     "s4d": S4D,
     "mamba": Mamba,

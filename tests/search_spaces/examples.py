@@ -6,6 +6,7 @@ A new primitive adds its lines here; no suite needs new code for it.
 from typing import Any
 
 from search_spaces.architecture import Architecture, BytePatchInput, ContinuousInput, Layer, Loop, Numerics, TokenInput
+from search_spaces.objectives import MultiTokenPrediction, NextLatent
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
@@ -16,7 +17,20 @@ from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mamba import Mamba
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
-from search_spaces.primitives.recurrence import Recurrence, gated_deltanet, gla, mamba2, retnet
+from search_spaces.primitives.recurrence import (
+    Recurrence,
+    deltanet,
+    gated_deltanet,
+    gla,
+    hgrn2,
+    kda,
+    lightning,
+    linear_attention,
+    mamba2,
+    mlstm,
+    performer,
+    retnet,
+)
 from search_spaces.primitives.relu2 import ReLU2
 from search_spaces.primitives.s4d import S4D
 from search_spaces.primitives.segment_attention import SegmentAttention
@@ -74,6 +88,52 @@ EXAMPLES: dict[str, Any] = {
         n_heads=2, n_groups=2, key_dim=8, value_dim=8, decay="none", gate=False, rope=True, conv_width=2
     ),
     "step_add": Recurrence(n_heads=4, n_groups=4, key_dim=8, value_dim=4, decay="step", out_norm="head_plain"),
+    "linear_normalised": linear_attention(D_MODEL, n_heads=4, key_dim=8),
+    "performer": performer(D_MODEL, n_heads=4, key_dim=8, n_features=12),
+    "performer_shared_keys": Recurrence(
+        n_heads=4,
+        n_groups=2,
+        key_dim=6,
+        value_dim=5,
+        decay="fixed",
+        feature_map="favor",
+        n_features=4,
+        normaliser="sum",
+        rope=True,
+    ),
+    "lightning": lightning(D_MODEL, n_heads=4, decay_scale=0.5),
+    "hgrn2": hgrn2(D_MODEL, n_heads=4, key_dim=8, decay_floor=0.3),
+    "deltanet_negative": deltanet(D_MODEL, n_heads=4, key_dim=8, beta_scale=2),
+    "kda": kda(D_MODEL, n_heads=4, key_dim=6, rank=3),
+    "mlstm": mlstm(D_MODEL, n_heads=4, key_dim=6, expand=2),
+    "mlstm_shared_keys": Recurrence(
+        n_heads=4,
+        n_groups=2,
+        key_dim=6,
+        value_dim=5,
+        decay="learned",
+        write="exp",
+        normaliser="max",
+        conv_width=3,
+        token_shift=True,
+    ),
+    "learned_keys": Recurrence(
+        n_heads=4,
+        n_groups=2,
+        key_dim=6,
+        value_dim=8,
+        decay="learned",
+        decay_dim="key",
+        token_shift=True,
+        feature_map="relu",
+        normaliser="sum",
+        gate_rank=3,
+        gate_activation="sigmoid",
+        out_norm="layer",
+    ),
+    "sigmoid_delta": Recurrence(
+        n_heads=4, n_groups=4, key_dim=8, value_dim=4, decay="sigmoid", write="delta", qk_norm=True, out_norm="width"
+    ),
     "short_conv": ShortConv(),
     "short_conv_7": ShortConv(width=7),
     "mamba": Mamba(state_size=4),
@@ -168,6 +228,14 @@ COMPOSITIONS: dict[str, Architecture] = {
     "fp8_e5m2": _low_bit(weights="fp8_e5m2", activations="fp8_e5m2"),
     "sparse_2_4": _low_bit(sparsity="2:4"),
     "sparse_4_8_ternary": _low_bit(sparsity="4:8", weights="ternary", activations="int8"),
+    "norm_layer": _attention(norm="layer"),
+    "norm_dyt": _attention(norm="dyt"),
+    "norm_l1": _attention(norm="l1"),
+    "mtp": _attention(mtp=MultiTokenPrediction()),
+    "mtp_2": _low_bit(weights="int8").model_copy(update={"mtp": MultiTokenPrediction(n_tokens=2, weight=0.1), "norm": "layer"}),
+    "mtp_untied": _attention(input=TokenInput(vocab_size=9, tie_embeddings=False), mtp=MultiTokenPrediction(n_tokens=2)),
+    "next_latent": _attention(next_latent=NextLatent(d_hidden=24)),
+    "all_objectives": _looped(2, mtp=MultiTokenPrediction(), next_latent=NextLatent(d_hidden=8), n_meta=2),
     "meta_tokens": _looped(1, n_meta=3),
     "meta_tokens_loops": _looped(2, n_meta=2, injection="add", loop=Loop(shift=True)),
 }

@@ -5,7 +5,11 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from search_spaces.primitives import CostContext
+from search_spaces.architecture import Architecture, Layer
+from search_spaces.primitives import Cost, CostContext
+from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
+from search_spaces.primitives.fnet import FNet
+from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.segment_attention import SegmentAttention
 from tests.search_spaces.examples import D_MODEL, architecture_of
@@ -51,11 +55,34 @@ def test_segment_attention_counts_what_every_token_sees(segment, memory, length)
     assert cost.state_bytes == 2 * h * dh * (length - max(0, starts[length] - memory)) * 2
 
 
+def test_encoder_mixers_cost_the_published_formulas():
+    d, (h, hk, dh) = 64, (8, 2, 8)
+    full = BidirectionalAttention(n_heads=h, n_kv_heads=hk, head_dim=dh).cost(d, CONTEXT)
+    assert full.params == d * (h + 2 * hk) * dh + h * dh * d
+    assert full.flops_per_token == 2 * full.params + 4 * h * dh * 100
+    linear = Linformer(n_heads=h, head_dim=dh, rank=12, max_length=200).cost(d, CONTEXT)
+    assert linear.params == 4 * d * h * dh + 2 * 12 * 200
+    assert linear.flops_per_token == 2 * 4 * d * h * dh + 8 * h * dh * 12
+    assert FNet().cost(d, CONTEXT) == Cost()
+    assert full.state_bytes == linear.state_bytes == 0
+
+
+def test_architecture_names_its_encoder_mixers():
+    causal, encoder = Layer(mixers=(MLA(**MLA_SIZES),)), Layer(mixers=(FNet(),))
+    assert Architecture(d_model=D_MODEL, core=(causal,)).encoder_mixers == ()
+    mixed = Architecture(d_model=D_MODEL, core=(causal, encoder))
+    assert mixed.encoder_mixers == ("core[1].mixers[0] (fnet)",)
+    assert not mixed.causal
+
+
 @pytest.mark.parametrize(
     ("primitive", "field"),
     [
         (MLA(**MLA_SIZES | {"rope_dim": 3}), "rope_dim"),
         (MLA(**MLA_SIZES | {"rope_dim": 0}), "rope_dim"),
+        (BidirectionalAttention(n_heads=4, n_kv_heads=3, head_dim=8), "n_kv_heads"),
+        (BidirectionalAttention(n_heads=4, n_kv_heads=4, head_dim=7), "head_dim"),
+        (Linformer(n_heads=4, head_dim=8, rank=9, max_length=8), "rank"),
     ],
 )
 def test_impossible_field_is_named(primitive, field):
@@ -71,6 +98,10 @@ def test_impossible_field_is_named(primitive, field):
     [
         ("mla4r16", MLA(**MLA_SIZES)),
         ("mla4r16·nope·kv4", MLA(**MLA_SIZES, rope=False, kv_bits=4)),
+        ("biattn4/2·nope", BidirectionalAttention(n_heads=4, n_kv_heads=2, head_dim=7, rope=False)),
+        ("linformer4k6", Linformer(n_heads=4, head_dim=8, rank=6, max_length=70)),
+        ("fnet", FNet()),
+        ("fnet·ortho", FNet(orthonormal=True)),
         ("txl4·s32+64", SegmentAttention(n_heads=4, head_dim=8, segment=32, memory=64)),
     ],
 )

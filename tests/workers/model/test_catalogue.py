@@ -7,16 +7,22 @@ import torch
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from kernels.dispatch import force
 from search_spaces.cost import price
 from search_spaces.primitives import CATALOGUE, CostContext
 from tests.search_spaces.examples import COMPOSITIONS, EXAMPLES, VOCAB_SIZE, architecture_of
 from tests.workers.model.models import LENGTH, make_model, make_tokens
 from tests.workers.model.tracing import trace
 from workers.model import build
-from workers.model.layers import LAYERS
+from workers.model.layers import LAYERS, Pass
+from workers.model.layers.encoder import EncoderPart
 
 ARCHITECTURES = {name: architecture_of(primitive) for name, primitive in EXAMPLES.items()} | COMPOSITIONS
+ENCODERS = {name: architecture for name, architecture in ARCHITECTURES.items() if not architecture.causal}
+DECODERS = {name: architecture for name, architecture in ARCHITECTURES.items() if architecture.causal}
 every_example = pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
+every_causal_example = pytest.mark.parametrize("architecture", DECODERS.values(), ids=DECODERS)
+every_encoder_example = pytest.mark.parametrize("architecture", ENCODERS.values(), ids=ENCODERS)
 
 
 def test_every_primitive_has_a_layer():
@@ -30,7 +36,7 @@ def test_layer_returns_logits_of_the_right_shape(architecture):
     assert output.auxiliary_loss.shape == ()
 
 
-@every_example
+@every_causal_example
 def test_layer_is_causal(architecture):
     model, tokens = make_model(architecture), make_tokens(architecture, 70)
     changed = tokens.clone()
@@ -57,7 +63,7 @@ def test_layer_has_the_parameters_it_costs(architecture):
     assert sum(parameter.numel() for parameter in build(architecture).parameters()) == expected
 
 
-@every_example
+@every_causal_example
 @pytest.mark.parametrize("length", [1, LENGTH])
 def test_layer_keeps_the_state_it_costs(architecture, length):
     model, tokens = make_model(architecture), make_tokens(architecture, length)
@@ -66,7 +72,7 @@ def test_layer_keeps_the_state_it_costs(architecture, length):
     assert held == 2 * price(architecture, CostContext(context_length=length, bytes_per_element=4)).state_bytes
 
 
-@every_example
+@every_causal_example
 def test_layer_decodes_with_the_flops_it_costs(architecture):
     model, tokens = make_model(architecture), make_tokens(architecture, batch_size=1)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -77,7 +83,37 @@ def test_layer_decodes_with_the_flops_it_costs(architecture):
     assert cost.flops_per_token == math.ceil(counter.get_total_flops() / LENGTH)
 
 
-@every_example
+@every_encoder_example
+def test_encoder_sees_later_tokens(architecture):
+    model, tokens = make_model(architecture).double(), make_tokens(architecture, 70)
+    changed = tokens.clone()
+    changed[:, 50] = (changed[:, 50] + 1) % VOCAB_SIZE
+    before, after = model(tokens).logits_BTV, model(changed).logits_BTV
+    assert ((before - after).abs().amax(-1) > 1e-6).all()
+
+
+@every_encoder_example
+def test_encoder_cannot_decode(architecture):
+    model = make_model(architecture)
+    with pytest.raises(ValueError, match="cannot decode"):
+        model.initial_state(2)
+    encoder = next(module for module in model.modules() if isinstance(module, EncoderPart))
+    with pytest.raises(ValueError, match="cannot decode"):
+        encoder.extend(torch.zeros(2, 1, architecture.d_model), (), Pass(torch.arange(1)))
+
+
+@every_encoder_example
+def test_encoder_computes_with_the_flops_it_costs(architecture):
+    model, tokens = make_model(architecture), make_tokens(architecture, batch_size=1)
+    # fused attention is not counted on the CPU; the definition multiplies the same matrices
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), force("reference"):
+        model(tokens)
+    cost = price(architecture, CostContext(context_length=LENGTH))
+    assert cost.flops_per_token == math.ceil(counter.get_total_flops() / LENGTH)
+    assert cost.state_bytes == 0
+
+
+@every_causal_example
 def test_layer_decodes_what_it_computes_at_once(architecture):
     model, tokens = make_model(architecture).double(), make_tokens(architecture)
     state, logits = model.initial_state(2), []
@@ -88,7 +124,7 @@ def test_layer_decodes_what_it_computes_at_once(architecture):
     assert torch.allclose(torch.stack(logits, dim=1), model(tokens).logits_BTV, atol=1e-6, rtol=1e-6)
 
 
-@every_example
+@every_causal_example
 def test_layer_decodes_in_segments(architecture):
     model, tokens = make_model(architecture).double(), make_tokens(architecture, 60)
     state, logits = model.initial_state(2), []

@@ -2,7 +2,11 @@
 
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
+from search_spaces.primitives.fnet import FNet
 from search_spaces.primitives.h3 import H3
+from search_spaces.primitives.hyena import Hyena
+from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mamba import Mamba
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
@@ -13,8 +17,12 @@ from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model.layers.attention import AttentionLayer
+from workers.model.layers.bidirectional_attention import BidirectionalAttentionLayer
+from workers.model.layers.fnet import FNetLayer
 from workers.model.layers.h3 import H3Layer
+from workers.model.layers.hyena import HyenaLayer
 from workers.model.layers.layer import Block, Initialiser, Part, Pass, State
+from workers.model.layers.linformer import LinformerLayer
 from workers.model.layers.mamba import MambaLayer
 from workers.model.layers.mla import MLALayer
 from workers.model.layers.moe import MoELayer
@@ -30,8 +38,12 @@ LAYERS: dict[type[Primitive], type[Part]] = {
     Attention: AttentionLayer,
     MLA: MLALayer,
     SegmentAttention: SegmentAttentionLayer,
+    BidirectionalAttention: BidirectionalAttentionLayer,
+    Linformer: LinformerLayer,
+    FNet: FNetLayer,
     Recurrence: RecurrenceLayer,
     ShortConv: ShortConvLayer,
+    Hyena: HyenaLayer,
     H3: H3Layer,
     S4D: S4DLayer,
     Mamba: MambaLayer,
