@@ -1,67 +1,79 @@
-"""One residual layer: x += fuse(mixers(norm(x))), then x += channel(norm(x)).
+"""One residual layer: x += fuse(mixers(norm(x))), then x += channel(norm(x)); tokens beyond its capacity skip both."""
 
-Parallel branches are summed, or averaged after an RMSNorm each (Hymba, arXiv 2411.13676).
-"""
+from torch import Tensor
 
-from collections.abc import Iterable, Iterator
+from search_spaces.layer import Layer
+from search_spaces.norm import NormKind
+from workers.model.fusion import fused_mixers
+from workers.model.layers import Block, Initialiser, Pass, State, make_norm, part
+from workers.model.selection import MixtureOfDepths
+from workers.model.streams import Residual, connection
 
-import torch
-from torch import Tensor, nn
 
-from search_spaces.architecture import Layer
-from workers.model.layers import Block, Initialiser, Part, Pass, RMSNorm, State, part
+class Sublayer(Block):
+    """A norm and a block, joined to the residual stream or streams by a connection. State: that of the block."""
+
+    def __init__(self, block: Block, d_model: int, norm: NormKind, joined: Residual) -> None:
+        super().__init__()
+        self.connection = joined
+        self.norm = make_norm(norm, d_model)
+        self.block = block
+
+    def initialise(self, init: Initialiser) -> None:
+        """Each knows its own start."""
+        self.connection.initialise()
+        self.norm.initialise()
+        self.block.initialise(init)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Of the block."""
+        return self.block.initial_state(batch_size)
+
+    def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
+        """The residual stream [B, T, D], or streams [B, T, n, D], after the block."""
+        read, kept = self.connection.read(x)
+        out, state = self.block.run(self.norm(read), state, shared)
+        return self.connection.write(out, kept), state
 
 
 class ResidualLayer(Block):
-    """The torch form of `search_spaces.architecture.Layer`. State: those of its parts, in the order a token passes them."""
+    """The sublayers of `search_spaces.layer.Layer`, mixers then channel part. State: that of each.
 
-    def __init__(self, layer: Layer, d_model: int) -> None:
+    `index` is the layer's 0-based place in its stack: hyper-connections start from it.
+    """
+
+    def __init__(self, layer: Layer, d_model: int, norm: NormKind, n_streams: int = 1, index: int = 0) -> None:
         super().__init__()
-        self.mixers = nn.ModuleList(part(mixer, d_model) for mixer in layer.mixers)
-        self.mixer_norm = RMSNorm(d_model) if layer.mixers else None
-        averaged = layer.mixers if layer.fusion == "norm_mean" else ()
-        self.branch_norms = nn.ModuleList(RMSNorm(d_model) for _ in averaged)
-        self.channel = part(layer.channel, d_model) if layer.channel else None
-        self.channel_norm = RMSNorm(d_model) if layer.channel else None
+        self.mixers = self.channel = None
+        if layer.mixers:
+            joined = connection(d_model, norm, n_streams, 2 * index)
+            self.mixers = Sublayer(fused_mixers(layer, d_model, norm), d_model, norm, joined)
+        if layer.channel is not None:
+            joined = connection(d_model, norm, n_streams, 2 * index + 1)
+            self.channel = Sublayer(part(layer.channel, d_model), d_model, norm, joined)
 
     def initialise(self, init: Initialiser) -> None:
-        """Norms of one; every part knows its own start."""
-        for module in (*self.children(), *self.branch_norms):
-            if isinstance(module, RMSNorm):
-                module.initialise()
-        for layer in self._parts():
-            layer.initialise(init)
+        """In the order a token passes them."""
+        for sublayer in self._sublayers():
+            sublayer.initialise(init)
 
     def initial_state(self, batch_size: int) -> State:
-        """Of every part."""
-        return tuple(layer.initial_state(batch_size) for layer in self._parts())
+        """Of every sublayer."""
+        return tuple(sublayer.initial_state(batch_size) for sublayer in self._sublayers())
 
     def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
-        """The residual stream [B, T, D] after this layer."""
-        before, after = iter(state or ()), []
-
-        def apply(layer: Part, normed_BTD: Tensor) -> Tensor:
-            out_BTD, part_state = layer.run(normed_BTD, None if state is None else next(before), shared)
-            after.append(part_state)
-            return out_BTD
-
-        if self.mixer_norm is not None:
-            normed = self.mixer_norm(x)
-            x = x + self._fused([apply(mixer, normed) for mixer in _parts(self.mixers)])
-        if self.channel is not None and self.channel_norm is not None:
-            x = x + apply(self.channel, self.channel_norm(x))
+        """The residual stream or streams after this layer."""
+        after = []
+        for index, sublayer in enumerate(self._sublayers()):
+            x, sublayer_state = sublayer.run(x, None if state is None else state[index], shared)
+            after.append(sublayer_state)
         return x, tuple(after)
 
-    def _fused(self, branches: list[Tensor]) -> Tensor:
-        if self.branch_norms:
-            branches = [norm(branch) for norm, branch in zip(self.branch_norms, branches, strict=True)]
-            return torch.stack(branches).mean(0)
-        return branches[0] if len(branches) == 1 else torch.stack(branches).sum(0)
-
-    def _parts(self) -> Iterator[Part]:
-        return _parts((*self.mixers, self.channel))
+    def _sublayers(self) -> list[Sublayer]:
+        return [sublayer for sublayer in (self.mixers, self.channel) if sublayer is not None]
 
 
-def _parts(modules: Iterable[nn.Module | None]) -> Iterator[Part]:
-    """Those that are parts; a module list has forgotten it."""
-    return (module for module in modules if isinstance(module, Part))
+def residual_layer(layer: Layer, d_model: int, norm: NormKind, n_streams: int = 1, index: int = 0) -> Block:
+    """The torch form of a layer at 0-based `index` of its stack, its parameters still without values."""
+    block = ResidualLayer(layer, d_model, norm, n_streams, index)
+    return block if layer.capacity is None else MixtureOfDepths(block, d_model, layer.capacity)

@@ -6,6 +6,7 @@ rows run, and keep their states, one by one.
 """
 
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,16 @@ from kernels.quota import Counts, admit
 from kernels.quota import quota as quota_of
 from search_spaces.quota import quota
 from workers.model.layers import Block, Initialiser, Pass, State
+from workers.model.streams import per_token, token_vectors
 
 ADMISSION_WEIGHT = 0.01
+
+
+class Run(Protocol):
+    """What a block does; see `Block.run`."""
+
+    def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
+        """The outputs for the tokens of x and the next state."""
 
 
 def initial_rows(block: Block, batch_size: int) -> State:
@@ -25,7 +34,7 @@ def initial_rows(block: Block, batch_size: int) -> State:
 
 
 def run_chosen(
-    block: Block, x: Tensor, chosen_BT: Tensor, n_slots: int, rows: State | None, shared: Pass
+    block: Run, x: Tensor, chosen_BT: Tensor, n_slots: int, rows: State | None, shared: Pass
 ) -> tuple[Tensor, State]:
     """The block's outputs for the chosen tokens of x [B, T, ...], zeros for the others; and the rows' next states.
 
@@ -42,12 +51,12 @@ def run_chosen(
     return out, tuple(after)
 
 
-def _row(block: Block, x: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
+def _row(block: Run, x: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
     out, state = block.run(x[None], state, shared)
     return out[0], state
 
 
-def _gathered(block: Block, x: Tensor, chosen_BT: Tensor, n_slots: int, shared: Pass) -> Tensor:
+def _gathered(block: Run, x: Tensor, chosen_BT: Tensor, n_slots: int, shared: Pass) -> Tensor:
     """Gather, run, scatter back. Rows move by permutations, so nothing is added twice, and gradients neither."""
     B, T = chosen_BT.shape
     slot_BS = (~chosen_BT).to(torch.uint8).argsort(dim=1, stable=True)[:, :n_slots]
@@ -55,7 +64,7 @@ def _gathered(block: Block, x: Tensor, chosen_BT: Tensor, n_slots: int, shared: 
     valid_BS = _take(chosen_BT, index_M)
     inner = _of_tokens(shared, _take(shared.positions.expand(B, T), index_M), valid_BS)
     out, _ = block.run(_take(x, index_M), None, inner)
-    kept = out * valid_BS.view(valid_BS.shape + (1,) * (out.dim() - 2))
+    kept = out * per_token(valid_BS, out)
     return torch.zeros_like(x).flatten(0, 1).index_copy(0, index_M, kept.flatten(0, 1)).view_as(x)
 
 
@@ -96,21 +105,28 @@ class Admission(nn.Module):
         """Tokens of a whole sequence that may enter at most."""
         return quota(self.share, length)
 
-    def forward(self, x_BTD: Tensor, counts: Counts | None, shared: Pass) -> tuple[Tensor, Tensor, Counts]:
-        """The admitted tokens, bool [B, T]; the sigmoid of every token's score [B, T]; and the next counts."""
+    def forward(
+        self, x_BTD: Tensor, counts: Counts | None, shared: Pass, among_BT: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Counts]:
+        """The admitted tokens, bool [B, T]; the sigmoid of every token's score [B, T]; and the next counts.
+
+        Only tokens in `among_BT` may enter, or all; the share is one of all tokens in any case.
+        """
         scores_BT = self.score(x_BTD)[..., 0]
         valid_BT = torch.ones_like(scores_BT, dtype=torch.bool) if shared.valid_BT is None else shared.valid_BT
+        among_BT = valid_BT if among_BT is None else valid_BT & among_BT
         if counts is None:
-            shared.losses.append(ADMISSION_WEIGHT * self._loss(scores_BT, valid_BT))
-        admitted_BT, counts = admit((scores_BT > 0) & valid_BT, self.share, counts)
+            n_highest_B1 = quota_of(self.share, valid_BT.sum(1, keepdim=True))
+            shared.losses.append(ADMISSION_WEIGHT * self._loss(scores_BT, among_BT, n_highest_B1))
+        admitted_BT, counts = admit((scores_BT > 0) & among_BT, self.share, counts)
         return admitted_BT, scores_BT.sigmoid(), counts
 
-    def _loss(self, scores_BT: Tensor, valid_BT: Tensor) -> Tensor:
-        """Mean over the valid tokens of how badly the score tells whether the token is among the highest of its sequence."""
-        order_BT = scores_BT.detach().masked_fill(~valid_BT, -torch.inf).argsort(dim=1, descending=True, stable=True)
-        highest_BT = order_BT.argsort(dim=1) < quota_of(self.share, valid_BT.sum(1, keepdim=True))
+    def _loss(self, scores_BT: Tensor, among_BT: Tensor, n_highest_B1: Tensor) -> Tensor:
+        """Mean over the tokens that may enter of how badly the score tells whether it is among the sequence's highest."""
+        order_BT = scores_BT.detach().masked_fill(~among_BT, -torch.inf).argsort(dim=1, descending=True, stable=True)
+        highest_BT = order_BT.argsort(dim=1) < n_highest_B1
         losses_BT = F.binary_cross_entropy_with_logits(scores_BT, highest_BT.to(scores_BT.dtype), reduction="none")
-        return (losses_BT * valid_BT).sum() / valid_BT.sum().clamp(min=1)
+        return (losses_BT * among_BT).sum() / among_BT.sum().clamp(min=1)
 
 
 class MixtureOfDepths(Block):
@@ -136,9 +152,6 @@ class MixtureOfDepths(Block):
     def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
         """The stream, [B, T, D] or [B, T, n, D], after the block or past it."""
         rows, counts = (None, None) if state is None else state
-        # hyper-connections: one decision for all streams of a token
-        chosen_BT, weight_BT, counts = self.admission(x if x.dim() == 3 else x.mean(2), counts, shared)
+        chosen_BT, weight_BT, counts = self.admission(token_vectors(x), counts, shared)
         out, rows = run_chosen(self.block, x, chosen_BT, self.admission.n_slots(x.shape[1]), rows, shared)
-        weight_BT = weight_BT * chosen_BT
-        x = x + weight_BT.view(weight_BT.shape + (1,) * (x.dim() - 2)) * (out - x)
-        return x, () if state is None else (rows, counts)
+        return x + per_token(weight_BT * chosen_BT, x) * (out - x), () if state is None else (rows, counts)

@@ -4,17 +4,18 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor, nn
 
-from search_spaces.architecture import Architecture, Layer
+from search_spaces.layer import Layer
+from search_spaces.norm import NormKind
 from workers.model.layers import Block, Initialiser, Pass, State
-from workers.model.residual import ResidualLayer
+from workers.model.residual import residual_layer
 
 
 class Stack(Block, nn.ModuleList):
-    """Layers of one architecture in a row. State: that of each layer."""
+    """Layers of one width in a row, between `n_streams` residual streams. State: that of each layer."""
 
-    def __init__(self, architecture: Architecture, layers: Iterable[Layer]) -> None:
+    def __init__(self, layers: Iterable[Layer], d_model: int, norm: NormKind, n_streams: int = 1) -> None:
         super().__init__()
-        self.extend(ResidualLayer(layer, architecture.d_model) for layer in layers)
+        self.extend(residual_layer(layer, d_model, norm, n_streams, index) for index, layer in enumerate(layers))
 
     def initialise(self, init: Initialiser) -> None:
         """Every layer, in order."""
@@ -33,6 +34,6 @@ class Stack(Block, nn.ModuleList):
             after.append(layer_state)
         return x, tuple(after)
 
-    def blocks(self) -> Iterator[ResidualLayer]:
+    def blocks(self) -> Iterator[Block]:
         """The layers; a module list has forgotten what they are."""
-        return (layer for layer in self if isinstance(layer, ResidualLayer))
+        return (layer for layer in self if isinstance(layer, Block))

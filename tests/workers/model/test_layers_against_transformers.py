@@ -179,16 +179,16 @@ def attention_model(config: LlamaConfig | Qwen3Config, mixers: list[Attention], 
         qkv = [source[f"{their}self_attn.{name}_proj.weight"] for name in "qkv"]
         gate_up = [source[f"{their}mlp.{name}_proj.weight"] for name in ("gate", "up")]
         weights |= {
-            f"{our}mixer_norm.weight": source[f"{their}input_layernorm.weight"],
-            f"{our}mixers.0.in_proj.weight": torch.cat(qkv),
-            f"{our}mixers.0.out_proj.weight": source[f"{their}self_attn.o_proj.weight"],
-            f"{our}channel_norm.weight": source[f"{their}post_attention_layernorm.weight"],
-            f"{our}channel.in_proj.weight": torch.cat(gate_up),
-            f"{our}channel.out_proj.weight": source[f"{their}mlp.down_proj.weight"],
+            f"{our}mixers.norm.weight": source[f"{their}input_layernorm.weight"],
+            f"{our}mixers.block.in_proj.weight": torch.cat(qkv),
+            f"{our}mixers.block.out_proj.weight": source[f"{their}self_attn.o_proj.weight"],
+            f"{our}channel.norm.weight": source[f"{their}post_attention_layernorm.weight"],
+            f"{our}channel.block.in_proj.weight": torch.cat(gate_up),
+            f"{our}channel.block.out_proj.weight": source[f"{their}mlp.down_proj.weight"],
         }
         for name in ("q_norm", "k_norm"):
             if f"{their}self_attn.{name}.weight" in source:
-                weights[f"{our}mixers.0.{name}.weight"] = source[f"{their}self_attn.{name}.weight"]
+                weights[f"{our}mixers.block.{name}.weight"] = source[f"{their}self_attn.{name}.weight"]
     model.load_state_dict(weights)
     return model.eval()
 
