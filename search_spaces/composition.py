@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from search_spaces.inputs import BytePatchInput, TokenInput
+from search_spaces.key_sharing import unshareable_keys
 from search_spaces.layer import Layer
 from search_spaces.loop import Loop
 from search_spaces.primitives import Problem
@@ -18,6 +19,7 @@ def impossible(architecture: Architecture) -> Iterator[Problem]:
     """Everything that keeps the model from being built; nothing when it can be."""
     yield from _layers(architecture)
     yield from _loops(architecture)
+    yield from unshareable_keys(architecture)
     yield from _input(architecture)
     yield from _objectives(architecture)
 

@@ -100,7 +100,8 @@ class Attention(Primitive):
     kv_bits: Literal[16, 8, 4, 2] = 16
     """Bits of a cached number where full precision has 16; in evaluation, keys and values are rounded to them, by head."""
     share_kv: bool = False
-    """Read the keys and values of the nearest earlier attention of the same section that has its own; cache nothing."""
+    """Read the keys and values of the nearest earlier attention of the same section that has its own, with the same heads,
+    window, positions and bits; project and cache none."""
     loop_kv: Literal["own", "first"] = "own"
     """In a looped core: whose keys and values later loops read, their own or the first loop's (parallel loop transformer)."""
     loop_window: Size | None = None
@@ -163,6 +164,18 @@ class Attention(Primitive):
     def rotary_size(self) -> int:
         """Channels of a head that rotary positions turn."""
         return int(self.head_dim * self.rotary_fraction) if self.rope else 0
+
+    @property
+    def shared_keys(self) -> tuple[object, ...]:
+        """What two layers must have in common for one to read the other's keys and values."""
+        heads = (self.n_kv_heads, self.head_dim, self.kv_bits)
+        return (*heads, self.window, self.n_global, self.rope, self.rotary_fraction)
+
+    @property
+    def lends_keys(self) -> bool:
+        """Whether other layers may read its keys and values."""
+        own = not self.share_kv and self.loop_kv == "own"
+        return own and self.top_k is None and self.pattern == "dense"
 
     def cost(self, d_model: int, context: CostContext) -> Cost:
         """Projections, visible keys and values, and the cache; with loop_kv first, less in later loops."""

@@ -15,6 +15,7 @@ from search_spaces.primitives.h3 import H3
 from search_spaces.primitives.hyena import Hyena
 from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.memory_slots import MemorySlots
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import (
@@ -69,6 +70,9 @@ EXAMPLES: dict[str, Any] = {
     "linformer": Linformer(n_heads=4, head_dim=8, rank=6, max_length=70),
     "fnet": FNet(),
     "fnet_orthonormal": FNet(orthonormal=True),
+    "memory_slots": MemorySlots(n_slots=6, slot_width=8),
+    "memory_slots_reads": MemorySlots(n_slots=5, slot_width=7, n_read=3),
+    "memory_slots_allocation": MemorySlots(n_slots=6, slot_width=8, n_read=2, allocation=True),
     "mla_no_shared_key": MLA(n_heads=2, kv_rank=8, nope_dim=8, rope_dim=0, value_dim=8, rope=False),
     "mamba2": mamba2(D_MODEL, n_heads=4, state_size=12),
     "mamba2_groups": mamba2(D_MODEL, n_heads=4, state_size=8, n_groups=2, conv_width=3),
@@ -191,6 +195,12 @@ def _low_bit(**fields: Any) -> Architecture:
     return _attention(core=core, numerics=Numerics(**fields))
 
 
+def _sharing(*mixers: dict[str, Any], **fields: Any) -> Architecture:
+    """Layers of attention that read each other's keys, or those of their own first loop."""
+    base = Attention(n_heads=4, n_kv_heads=2, head_dim=8)
+    return _attention(core=tuple(Layer(mixers=(base.model_copy(update=changes),)) for changes in mixers), **fields)
+
+
 def _bytes(patch_size: int, **fields: Any) -> BytePatchInput:
     """Bytes whose patches are mixed by attention, a convolution and a routed channel part."""
     within = (
@@ -236,6 +246,18 @@ COMPOSITIONS: dict[str, Architecture] = {
     "mtp_untied": _attention(input=TokenInput(vocab_size=9, tie_embeddings=False), mtp=MultiTokenPrediction(n_tokens=2)),
     "next_latent": _attention(next_latent=NextLatent(d_hidden=24)),
     "all_objectives": _looped(2, mtp=MultiTokenPrediction(), next_latent=NextLatent(d_hidden=8), n_meta=2),
+    "shared_keys": _sharing({"qk_norm": True}, {"share_kv": True, "qk_norm": True}, {}, {"share_kv": True}),
+    "shared_keys_windows": _sharing(
+        {"window": 11, "n_global": 2}, {}, {"share_kv": True, "window": 11, "n_global": 2, "n_heads": 2}, {"share_kv": True}
+    ),
+    "shared_keys_loops": _sharing({}, {"share_kv": True}, n_loops=2, injection="add"),
+    "first_loop_keys": _sharing({"loop_kv": "first"}, n_loops=3),
+    "first_loop_keys_shift": _sharing(
+        {"loop_kv": "first", "loop_window": 4, "sink": True}, n_loops=2, injection="add", loop=Loop(shift=True), n_meta=2
+    ),
+    "first_loop_window_keys": _sharing(
+        {"loop_kv": "first", "loop_window": 1, "window": 13, "qk_norm": True, "output_gate": True}, n_loops=2
+    ),
     "meta_tokens": _looped(1, n_meta=3),
     "meta_tokens_loops": _looped(2, n_meta=2, injection="add", loop=Loop(shift=True)),
 }

@@ -14,15 +14,13 @@ from workers.model.layers.layer import Initialiser, Part, Pass, State
 from workers.model.layers.linear import Linear
 from workers.model.layers.norm import RMSNorm
 
-LAST_KEYS = "keys and values of the last attention layer that has its own"
-
 
 class AttentionLayer(Part):
     """Softmax attention. State: the keys and values a later token may still see, [B, L, G, head_dim] each, and with top_k their
     scores, [B, L, G]; nothing where the layer reads those of another layer.
 
-    It leaves its keys and values, all that the current tokens see, in the pass: under `LAST_KEYS` for the next layer that
-    shares, and in the first loop under itself where later loops read them.
+    It leaves its keys and values, all that the current tokens see, in the pass: for later layers under what they must have in
+    common with it, and in the first loop under itself where later loops read them.
     """
 
     def __init__(self, config: Attention, d_model: int) -> None:
@@ -77,7 +75,7 @@ class AttentionLayer(Part):
         q_BTHD, gate_BTX, keys = self._project(x_BTD, has_keys, shared)
         kept = self._with_new(x_BTD, keys, state)
         if self.config.share_kv:
-            read_BTHD, state = self._attend(q_BTHD, shared.memory[LAST_KEYS]), ()
+            read_BTHD, state = self._attend(q_BTHD, shared.memory[self.config.shared_keys]), ()
         elif reads_first_loop:
             read_BTHD, state = self._read_first_loop(q_BTHD, kept, x_BTD, shared)
         else:
@@ -88,7 +86,10 @@ class AttentionLayer(Part):
         """What the heads read from the layer's own keys and values, [B, T, H, head_dim], and the next state."""
         if self.config.top_k is not None:
             return self._read_best(q_BTHD, kept, self.config.top_k, self.config.window or 1)
-        shared.memory[LAST_KEYS if self.config.loop_kv == "own" else self] = kept
+        if self.config.lends_keys:
+            shared.memory[self.config.shared_keys] = kept
+        elif self.config.loop_kv == "first":
+            shared.memory[self] = kept
         return self._attend(q_BTHD, kept), tuple(_still_visible(x, self.visibility) for x in kept)
 
     def _read_best(self, q_BTHD: Tensor, kept: State, top_k: int, window: int) -> tuple[Tensor, State]:
