@@ -11,6 +11,7 @@ from search_spaces.primitives.h3 import H3
 from search_spaces.primitives.hyena import Hyena
 from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.memory_slots import MemorySlots
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem
@@ -33,7 +34,8 @@ Mixer = Annotated[
     | Hyena
     | H3
     | S4D
-    | Mamba,
+    | Mamba
+    | MemorySlots,
     Field(discriminator="kind"),
 ]
 Channel = Annotated[SwiGLU | ReLU2 | MoE, Field(discriminator="kind")]
@@ -51,6 +53,7 @@ CATALOGUE: dict[str, type[Primitive]] = {
     "h3": H3,
     "s4d": S4D,
     "mamba": Mamba,
+    "memory_slots": MemorySlots,
     "swiglu": SwiGLU,
     "relu2": ReLU2,
     "moe": MoE,

@@ -210,6 +210,18 @@ def _bytes(patch_size: int, **fields: Any) -> BytePatchInput:
     return BytePatchInput(vocab_size=VOCAB_SIZE, patch_size=patch_size, d_byte=12, within=within, **fields)
 
 
+def _layers(*layers: dict[str, Any], **fields: Any) -> Architecture:
+    """Layers of attention and a dense channel part, changed."""
+    base = {"mixers": (EXAMPLES["gqa"],), "channel": EXAMPLES["swiglu"]}
+    return _attention(core=tuple(Layer.model_validate(base | layer) for layer in layers), **fields)
+
+
+def _parallel(fusion: str, **fields: Any) -> Architecture:
+    """Attention beside a recurrence; with `widths` as wide as the recurrence's values."""
+    mixers = (EXAMPLES["gqa"], EXAMPLES["gated_deltanet"])
+    return _attention(core=(Layer.model_validate({"mixers": mixers, "fusion": fusion} | fields),))
+
+
 # whole architectures: one for every way in which layers are put together
 COMPOSITIONS: dict[str, Architecture] = {
     "loops": _looped(),
@@ -258,6 +270,21 @@ COMPOSITIONS: dict[str, Architecture] = {
     "first_loop_window_keys": _sharing(
         {"loop_kv": "first", "loop_window": 1, "window": 13, "qk_norm": True, "output_gate": True}, n_loops=2
     ),
+    "parallel_add": _parallel("add"),
+    "parallel_norm_mean": _layers({"mixers": (EXAMPLES["gqa"], ShortConv()), "fusion": "norm_mean"}, norm="dyt"),
+    "parallel_gate": _parallel("gate"),
+    "parallel_soft": _parallel("route_soft", channel=EXAMPLES["moe"]),
+    "parallel_top1": _parallel("route_top1", mixers=2 * (EXAMPLES["gated_deltanet"],)),
+    "split_add": _parallel("add", widths=(12, 20)),
+    "split_gate": _parallel("gate", widths=(20, 12), channel=EXAMPLES["swiglu"]),
+    "depths": _layers({"capacity": 0.5}, {}, {"capacity": 0.125, "channel": EXAMPLES["moe"]}),
+    "depths_recurrent": _layers({"capacity": 0.7, "mixers": (EXAMPLES["mamba2"],), "channel": None}, norm="layer"),
+    "depths_in_loops": _looped(2, core=(_layers({"capacity": 0.4}).core), injection="add"),
+    "depths_top1": _layers({"capacity": 0.6, "mixers": 2 * (EXAMPLES["gated_deltanet"],), "fusion": "route_top1"}, n_meta=2),
+    "streams": _layers({}, {"mixers": ()}, {"channel": None}, n_streams=4),
+    "streams_layer_norm": _layers({}, n_streams=2, norm="dyt"),
+    "streams_loops": _looped(2, n_streams=3, injection="concat", loop=Loop(norm=True, step_embedding=True)),
+    "streams_depths": _layers({"capacity": 0.4}, {"capacity": 0.4, "channel": EXAMPLES["moe_shared"]}, n_streams=2, n_meta=1),
     "meta_tokens": _looped(1, n_meta=3),
     "meta_tokens_loops": _looped(2, n_meta=2, injection="add", loop=Loop(shift=True)),
 }

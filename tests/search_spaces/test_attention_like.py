@@ -10,6 +10,7 @@ from search_spaces.primitives import Cost, CostContext
 from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
 from search_spaces.primitives.fnet import FNet
 from search_spaces.primitives.linformer import Linformer
+from search_spaces.primitives.memory_slots import MemorySlots
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.segment_attention import SegmentAttention
 from tests.search_spaces.examples import D_MODEL, architecture_of
@@ -67,6 +68,17 @@ def test_encoder_mixers_cost_the_published_formulas():
     assert full.state_bytes == linear.state_bytes == 0
 
 
+@pytest.mark.parametrize("allocation", [False, True])
+def test_memory_slots_cost_their_interface_and_their_memory(allocation):
+    d, m, w, reads = 64, 16, 24, 3
+    cost = MemorySlots(n_slots=m, slot_width=w, n_read=reads, allocation=allocation).cost(d, CONTEXT)
+    scalars = 1 + reads + (2 + reads if allocation else 0)
+    matrices = d * (3 * w + reads * w) + d * scalars + reads * w * d
+    assert cost.params == matrices + scalars + m * w
+    assert cost.flops_per_token == 2 * matrices + 2 * m * w + 4 * m * w * reads
+    assert cost.state_bytes == 2 * (m * w + (m if allocation else 0))
+
+
 def test_architecture_names_its_encoder_mixers():
     causal, encoder = Layer(mixers=(MLA(**MLA_SIZES),)), Layer(mixers=(FNet(),))
     assert Architecture(d_model=D_MODEL, core=(causal,)).encoder_mixers == ()
@@ -102,6 +114,8 @@ def test_impossible_field_is_named(primitive, field):
         ("linformer4k6", Linformer(n_heads=4, head_dim=8, rank=6, max_length=70)),
         ("fnet", FNet()),
         ("fnet·ortho", FNet(orthonormal=True)),
+        ("slots6x8", MemorySlots(n_slots=6, slot_width=8)),
+        ("slots6x8r2·alloc", MemorySlots(n_slots=6, slot_width=8, n_read=2, allocation=True)),
         ("txl4·s32+64", SegmentAttention(n_heads=4, head_dim=8, segment=32, memory=64)),
     ],
 )

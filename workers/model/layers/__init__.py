@@ -8,6 +8,7 @@ from search_spaces.primitives.h3 import H3
 from search_spaces.primitives.hyena import Hyena
 from search_spaces.primitives.linformer import Linformer
 from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.memory_slots import MemorySlots
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence
@@ -24,6 +25,7 @@ from workers.model.layers.hyena import HyenaLayer
 from workers.model.layers.layer import Block, Initialiser, Part, Pass, State
 from workers.model.layers.linformer import LinformerLayer
 from workers.model.layers.mamba import MambaLayer
+from workers.model.layers.memory_slots import MemorySlotsLayer
 from workers.model.layers.mla import MLALayer
 from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import Norm, RMSNorm, make_norm
@@ -47,6 +49,7 @@ LAYERS: dict[type[Primitive], type[Part]] = {
     H3: H3Layer,
     S4D: S4DLayer,
     Mamba: MambaLayer,
+    MemorySlots: MemorySlotsLayer,
     SwiGLU: SwiGLULayer,
     ReLU2: ReLU2Layer,
     MoE: MoELayer,

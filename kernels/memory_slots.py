@@ -1,0 +1,105 @@
+"""A memory that tokens address by content: the neural Turing machine's write and read (arXiv 1410.5401).
+
+    w_t = softmax_m(k_t^T M_m / |M_m|)   M <- M * (1 - w_t e_t^T) + w_t a_t^T   r_th = sum_m softmax_m(k_th^T M_m / |M_m|) M_m
+
+The keys k are unit vectors times their strength. With allocation the write may go to the least used slots instead
+(differentiable neural computer, doi 10.1038/nature20101). A slot's likeness depends on all writes before, so tokens are taken
+one after another: this loop is the definition and the only form. Letters: B batch, T tokens, M slots, W width, R reads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SMALLEST = 1e-6
+"""Added to squared lengths, and the least usage of a slot, so that neither a length nor a product of usages is zero."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What every token writes and reads."""
+
+    write_key_BTW: Tensor
+    erase_BTW: Tensor
+    """How much of each channel a fully addressed slot loses, 0 to 1."""
+    add_BTW: Tensor
+    read_key_BTRW: Tensor
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The choices that allocation adds, each 0 to 1."""
+
+    write_BT: Tensor
+    """How much is written at all."""
+    allocation_BT: Tensor
+    """How much of it goes to unused slots rather than to similar ones."""
+    free_BTR: Tensor
+    """How far each read slot becomes unused."""
+
+
+def unit(x: Tensor) -> Tensor:
+    """Vectors along the last axis, at length one; zeros stay zeros."""
+    return x * torch.rsqrt(x.square().sum(dim=-1, keepdim=True) + SMALLEST)
+
+
+def memory_slots(addresses: Addresses, memory_BMW: Tensor) -> tuple[Tensor, Tensor]:
+    """The reads [B, T, R, W] and the memory after the last token."""
+    reads, slots_BMW = [], unit(memory_BMW)
+    for key_BW, erase_BW, add_BW, read_key_BRW in _tokens(addresses):
+        memory_BMW = _written(memory_BMW, _similar(key_BW[:, None], slots_BMW)[:, 0], erase_BW, add_BW)
+        slots_BMW = unit(memory_BMW)
+        reads.append(_similar(read_key_BRW, slots_BMW) @ memory_BMW)
+    return torch.stack(reads, dim=1), memory_BMW
+
+
+def allocated_memory_slots(
+    addresses: Addresses, gates: Gates, memory_BMW: Tensor, usage_BM: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The reads [B, T, R, W], and the memory and how far each slot is in use, 0 to 1, after the last token.
+
+    A token's free gates act on its own reads, so that usage is all that the next token needs; as published they act on the
+    reads of the token before.
+    """
+    reads, slots_BMW = [], unit(memory_BMW)
+    per_token = zip(_tokens(addresses), *(gate.unbind(1) for gate in (gates.write_BT, gates.allocation_BT)), strict=True)
+    for ((key_BW, erase_BW, add_BW, read_key_BRW), write_B, choice_B), free_BR in zip(
+        per_token, gates.free_BTR.unbind(1), strict=True
+    ):
+        similar_BM = _similar(key_BW[:, None], slots_BMW)[:, 0]
+        weights_BM = write_B[:, None] * similar_BM.lerp(allocation(usage_BM), choice_B[:, None])
+        memory_BMW = _written(memory_BMW, weights_BM, erase_BW, add_BW)
+        slots_BMW = unit(memory_BMW)
+        read_BRM = _similar(read_key_BRW, slots_BMW)
+        reads.append(read_BRM @ memory_BMW)
+        usage_BM = usage_BM + weights_BM - usage_BM * weights_BM
+        for kept_BM in (1 - free_BR[:, :, None] * read_BRM).unbind(1):
+            usage_BM = usage_BM * kept_BM
+    return torch.stack(reads, dim=1), memory_BMW, usage_BM
+
+
+def allocation(usage_BM: Tensor) -> Tensor:
+    """Weights of a write to unused slots: 1 - u of a slot times the usages of all that are used less; the first win ties."""
+    ordered, order = (SMALLEST + (1 - SMALLEST) * usage_BM).sort(dim=-1, stable=True)
+    # a product through logarithms, whose gradient needs no look at the numbers
+    logs = ordered.log()
+    free = (1 - ordered) * (logs.cumsum(dim=-1) - logs).exp()
+    return free.gather(-1, order.argsort(dim=-1))
+
+
+def _tokens(addresses: Addresses) -> list[tuple[Tensor, ...]]:
+    """Write key, erase, add and read keys of one token after another."""
+    parts = (addresses.write_key_BTW, addresses.erase_BTW, addresses.add_BTW, addresses.read_key_BTRW)
+    return list(zip(*(part.unbind(1) for part in parts), strict=True))
+
+
+def _similar(key_BRW: Tensor, slots_BMW: Tensor) -> Tensor:
+    """Weights over the slots [B, R, M] by the keys' products with the slots at unit length."""
+    return (key_BRW @ slots_BMW.mT).softmax(dim=-1)
+
+
+def _written(memory_BMW: Tensor, weights_BM: Tensor, erase_BW: Tensor, add_BW: Tensor) -> Tensor:
+    """Erase, then add."""
+    weights_BM1 = weights_BM[..., None]
+    return memory_BMW * (1 - weights_BM1 * erase_BW[:, None]) + weights_BM1 * add_BW[:, None]
