@@ -11,8 +11,11 @@ from dataclasses import replace
 
 from search_spaces.architecture import Architecture, Layer
 from search_spaces.inputs import BytePatchInput, ContinuousInput, Input
+from search_spaces.layer_cost import Stream, price_layer
 from search_spaces.norm import norm_params
+from search_spaces.objectives import block_of
 from search_spaces.primitives import Cost, CostContext
+from search_spaces.quota import quota
 
 MAX_PARAMS = 10**10
 INT32_BYTES = 4
@@ -23,13 +26,15 @@ def price(architecture: Architecture, context: CostContext) -> Cost:
 
     Meta tokens are run once for a sequence; their work counts among that of its `context_length` tokens.
     """
+    stream = Stream(architecture.d_model, architecture.norm, architecture.n_streams)
     n_tokens = _trunk_length(architecture.input, context.context_length) + architecture.n_meta
     total = _ends(architecture, context) + _looping(architecture, replace(context, context_length=n_tokens))
     for layers, loop, n_run in _runs(architecture, n_tokens):
         # weights count once, in the first loop
         run = replace(context, context_length=n_run, loop=loop)
-        total += _price_layers(layers, architecture.d_model, run, weights=loop == 0)
-    total += _weights(architecture.n_meta * architecture.d_model + norm_params(architecture.norm, architecture.d_model))
+        total += _price_layers(layers, stream, run, weights=loop == 0)
+    total += stream.norms(1) + _weights(architecture.n_meta * architecture.d_model)
+    total += Cost(params=_objectives(architecture))
     return replace(total, flops_per_token=-(-total.flops_per_token // context.context_length))
 
 
@@ -70,13 +75,29 @@ def _byte_patch_ends(architecture: Architecture, source: BytePatchInput, context
     table, matrix = source.vocab_size * d_byte, source.patch_size * d_byte * d_model
     last = replace(context, context_length=n_bytes - n_before * source.patch_size)
     full = replace(context, context_length=source.patch_size)
-    within = _price_layers(source.within, d_byte, last, weights=True)
+    stream = Stream(d_byte, architecture.norm)
+    within = _price_layers(source.within, stream, last, weights=True)
     flops = 2 * (table + d_byte * d_model) * n_bytes + n_before * (
-        2 * matrix + _price_layers(source.within, d_byte, full, weights=False).flops_per_token
+        2 * matrix + _price_layers(source.within, stream, full, weights=False).flops_per_token
     )
     params = (1 if source.tie_embeddings else 2) * table + 2 * matrix + d_model + norm_params(architecture.norm, d_byte)
     state_bytes = INT32_BYTES * last.context_length + d_model * context.bytes_per_element
     return within + _weights(params, flops, state_bytes)
+
+
+def _objectives(architecture: Architecture) -> int:
+    """Parameters of what predicts more than the next token: it trains only, so no token uses them."""
+    d_model, params = architecture.d_model, 0
+    if architecture.mtp is not None:
+        block = price_layer(
+            block_of(architecture.layers()[-1]), Stream(d_model, architecture.norm), CostContext(context_length=1)
+        ).params
+        norms = 3 * norm_params(architecture.norm, d_model)
+        params += architecture.mtp.n_tokens * (norms + 2 * d_model**2 + block)
+    if architecture.next_latent is not None:
+        hidden = architecture.next_latent.d_hidden
+        params += norm_params("layer", 2 * d_model) + (2 * d_model + 1) * hidden + (hidden + 1) * (hidden + d_model)
+    return params
 
 
 def _runs(architecture: Architecture, n_tokens: int) -> Iterator[tuple[tuple[Layer, ...], int, int]]:
@@ -88,7 +109,7 @@ def _runs(architecture: Architecture, n_tokens: int) -> Iterator[tuple[tuple[Lay
 
 
 def _in_loop(architecture: Architecture, loop: int, n_tokens: int) -> int:
-    return math.ceil(architecture.loop.capacity(loop, architecture.n_loops) * n_tokens)
+    return quota(architecture.loop.capacity(loop, architecture.n_loops), n_tokens)
 
 
 def _looping(architecture: Architecture, context: CostContext) -> Cost:
@@ -100,40 +121,33 @@ def _looping(architecture: Architecture, context: CostContext) -> Cost:
     # rows of the routers' matrices, how many of them have a bias, and how many a token is multiplied with
     rows, biases, used = {
         "fixed": (0, 0, 0),
-        "token_choice": (architecture.n_loops, 0, architecture.n_loops),
+        "token_choice": (architecture.n_loops, architecture.n_loops, architecture.n_loops),
         "expert_choice": (n_later, n_later, n_later),
         "halting": (1, 1, n_later),
     }[loop.depth]
     steps = architecture.n_loops * d_model if loop.step_embedding else 0
     norm = norm_params(architecture.norm, d_model) if loop.norm else 0
-    params = join + rows * d_model + biases + steps + norm
-    return Cost(
-        params=params,
-        active_params=params,
-        flops_per_token=2 * join * n_joined + 2 * d_model * used * n_tokens,
-        state_bytes=n_later * d_model * context.bytes_per_element if loop.shift else 0,
+    kept = n_later * architecture.n_streams * d_model * context.bytes_per_element if loop.shift else 0
+    counts = 2 * INT32_BYTES * n_later if loop.routed else 0
+    return _weights(
+        join + rows * d_model + biases + steps + norm,
+        flops=2 * join * architecture.n_streams * n_joined + 2 * d_model * used * n_tokens,
+        state_bytes=kept + counts,
     )
 
 
-def _price_layers(layers: Iterable[Layer], d_model: int, context: CostContext, weights: bool) -> Cost:
+def _price_layers(layers: Iterable[Layer], stream: Stream, context: CostContext, weights: bool) -> Cost:
     """Layers run once; the FLOPs are those of all `context_length` tokens together."""
     total = Cost()
     for layer, count in Counter(layers).items():
-        one = price_layer(layer, d_model, context)
+        one = price_layer(layer, stream, context)
         total += Cost(
             params=one.params * count * weights,
             active_params=one.active_params * count * weights,
-            flops_per_token=one.flops_per_token * count * context.context_length,
+            flops_per_token=one.flops_per_token * count,
             state_bytes=one.state_bytes * count,
         )
     return total
-
-
-def price_layer(layer: Layer, d_model: int, context: CostContext) -> Cost:
-    """One layer run once: its parts, a norm before the mixers, one before the channel part, one per averaged branch."""
-    averaged = len(layer.mixers) if layer.fusion == "norm_mean" else 0
-    norms = (bool(layer.mixers) + (layer.channel is not None) + averaged) * d_model
-    return sum((part.cost(d_model, context) for part in layer.parts()), Cost(params=norms, active_params=norms))
 
 
 def check_size(architecture: Architecture) -> None:

@@ -36,8 +36,7 @@ class Loop(Document):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        routed = self.depth in ("token_choice", "expert_choice")
-        if self.capacities is not None and not routed:
+        if self.capacities is not None and not self.routed:
             raise ValueError(
                 f"capacities: depth {self.depth!r} has none; use 'token_choice' or 'expert_choice', or leave it out"
             )
@@ -47,9 +46,14 @@ class Loop(Document):
             raise ValueError(f"ponder_weight: depth {self.depth!r} does not halt; use 'halting', or leave it out")
         if self.depth != "fixed" and self.shift:
             raise ValueError(f"shift: all tokens must run every loop, not depth {self.depth!r}; set one of them back")
-        if routed and self.eval_loops is not None:
+        if self.routed and self.eval_loops is not None:
             raise ValueError(f"eval_loops: depth {self.depth!r} has a router for each trained loop; leave it out")
         return self
+
+    @property
+    def routed(self) -> bool:
+        """Whether later loops leave tokens out."""
+        return self.depth in ("token_choice", "expert_choice")
 
     def plain(self, n_loops: int) -> Self:
         """The same without the options that say what holds anyway, so that equal models are equal documents."""
@@ -62,6 +66,6 @@ class Loop(Document):
 
     def capacity(self, loop: int, n_loops: int) -> float:
         """The share of tokens that may enter 0-based `loop`; 1 where all do."""
-        if loop == 0 or self.depth not in ("token_choice", "expert_choice"):
+        if loop == 0 or not self.routed:
             return 1.0
         return 1 - loop / n_loops if self.capacities is None else self.capacities[loop - 1]

@@ -1,4 +1,4 @@
-"""What lies between a model's input and its head: meta tokens, prelude, looped core, coda.
+"""What lies between a model's input and its head: meta tokens, residual streams, prelude, looped core, coda.
 
 Meta tokens (Hymba, arXiv 2411.13676) are learned vectors before the first token, at positions 0, 1, ...; they pass every layer
 and their outputs are dropped. Decoding runs them once, in the initial state. A windowed attention sees them while they are in
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
+from workers.model.depth import looped_core
 from workers.model.layers import Block, Initialiser, Pass, State
-from workers.model.loop import looped_core
 from workers.model.stack import Stack
+from workers.model.streams import from_streams, to_streams
 
 
 class Backbone(Block):
@@ -23,9 +24,11 @@ class Backbone(Block):
         super().__init__()
         self.n_meta = architecture.n_meta
         self.meta = nn.Parameter(torch.empty(architecture.n_meta, architecture.d_model)) if architecture.n_meta else None
-        self.prelude = Stack(architecture, architecture.prelude)
+        self.n_streams = architecture.n_streams
+        stacked = (architecture.d_model, architecture.norm, architecture.n_streams)
+        self.prelude = Stack(architecture.prelude, *stacked)
         self.core = looped_core(architecture)
-        self.coda = Stack(architecture, architecture.coda)
+        self.coda = Stack(architecture.coda, *stacked)
 
     def initialise(self, init: Initialiser) -> None:
         """Every layer in the order a token passes them; meta tokens start like embeddings."""
@@ -57,11 +60,11 @@ class Backbone(Block):
         return out[:, self.n_meta :], empty
 
     def _run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
-        after = []
+        x, after = to_streams(x, self.n_streams), []
         for index, block in enumerate(self._sections()):
             x, block_state = block.run(x, None if state is None else state[index], shared)
             after.append(block_state)
-        return x, tuple(after)
+        return from_streams(x, self.n_streams), tuple(after)
 
     def _sections(self) -> tuple[Block, ...]:
         return self.prelude, self.core, self.coda

@@ -86,7 +86,12 @@ class TokenEnds(Ends):
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Logits [B, T, V]."""
-        return F.linear(hidden, (self.embedding if self.head is None else self.head).weight)
+        return F.linear(hidden, self.table)
+
+    @property
+    def table(self) -> Tensor:
+        """The head's weights [V, D]."""
+        return self.embedding.weight if self.head is None else self.head.weight
 
 
 class ContinuousEnds(Ends):
@@ -134,7 +139,7 @@ class BytePatchEnds(Ends):
         self.start = nn.Parameter(torch.empty(d_model))
         self.patch_in = nn.Linear(source.patch_size * d_byte, d_model, bias=False)
         self.patch_out = nn.Linear(d_model, source.patch_size * d_byte, bias=False)
-        self.within = Stack(architecture.model_copy(update={"d_model": d_byte}), source.within)
+        self.within = Stack(source.within, d_byte, architecture.norm)
         self.norm = make_norm(architecture.norm, d_byte)
         self.head = None if source.tie_embeddings else nn.Linear(d_byte, source.vocab_size, bias=False)
 

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from search_spaces.architecture import Architecture, Layer, Loop, TokenInput
+from search_spaces.quota import quota
 from tests.search_spaces.examples import D_MODEL, EXAMPLES, VOCAB_SIZE
 from tests.workers.model.models import make_model, make_tokens
 from workers.model import build
@@ -139,3 +140,55 @@ def test_halting_at_once_is_one_loop():
     out, (loss,) = run(core, x)
     assert torch.allclose(out, layers(core, x), atol=1e-12)
     assert loss.item() == pytest.approx(0.01)
+
+
+def admitted(wants_BT, share):
+    """One token after the other: it goes on if it wants to and at most this share of the tokens so far, rounded up, has."""
+    admitted_BT = torch.zeros_like(wants_BT)
+    for wants_T, admitted_T in zip(wants_BT, admitted_BT, strict=True):
+        for t, wants in enumerate(wants_T):
+            admitted_T[t] = wants and admitted_T.sum() < quota(share, t + 1)
+    return admitted_BT
+
+
+def of_some(core, h, x, loop, goes_on_BT):
+    """Loop `loop` of those tokens that go on, each sequence by itself; the others are not there."""
+    out = h.clone()
+    for b, goes_on_T in enumerate(goes_on_BT):
+        positions = goes_on_T.nonzero()[:, 0]
+        if not len(positions):
+            continue
+        entered = core.entry(h[b : b + 1, positions], x[b : b + 1, positions], loop)
+        out[b, positions] = core.layers.run(entered, None, Pass(positions, loop=loop))[0][0]
+    return out
+
+
+@pytest.mark.parametrize("injection", ["none", "add", "concat"])
+@pytest.mark.parametrize("capacities", [None, (0.75, 0.25), (1.0, 1.0)])
+def test_token_choice_gives_each_token_its_number_of_loops(capacities, injection):
+    core, x = core_of(looped(injection=injection, loop=Loop(depth="token_choice", capacities=capacities))), stream()
+    probabilities = (x @ core.router.weight.T + core.router.bias).softmax(-1)
+    weight, choice = probabilities.max(-1)
+    h, in_loop = layers(core, x), torch.ones(2, LENGTH, dtype=torch.bool)
+    for loop, share in ((1, (capacities or (2 / 3, 1 / 3))[0]), (2, (capacities or (2 / 3, 1 / 3))[1])):
+        in_loop = admitted(in_loop & (choice >= loop), share)
+        assert 0 < in_loop.sum() < in_loop.numel()
+        h = of_some(core, h, x, loop, in_loop)
+    out, (loss,) = run(core, x)
+    assert torch.allclose(out, x + weight[..., None] * (h - x), atol=1e-12)
+    shares = F.one_hot(choice, 3).double().mean((0, 1))
+    assert loss.item() == pytest.approx(0.1 * 3 * (shares * probabilities.mean((0, 1))).sum().item())
+
+
+@pytest.mark.parametrize("injection", ["none", "add", "concat"])
+@pytest.mark.parametrize("capacities", [None, (0.75, 0.25), (1.0, 1.0)])
+def test_expert_choice_decides_before_every_loop(capacities, injection):
+    core, x = core_of(looped(injection=injection, loop=Loop(depth="expert_choice", capacities=capacities))), stream()
+    h, in_loop = layers(core, x), torch.ones(2, LENGTH, dtype=torch.bool)
+    for loop, share in ((1, (capacities or (2 / 3, 1 / 3))[0]), (2, (capacities or (2 / 3, 1 / 3))[1])):
+        router = core.admissions[loop - 1].score
+        score = (h @ router.weight.T + router.bias)[..., 0]
+        in_loop = admitted(in_loop & (score > 0), share)
+        assert 0 < in_loop.sum() < in_loop.numel()
+        h = h + score.sigmoid()[..., None] * (of_some(core, h, x, loop, in_loop) - h)
+    assert torch.allclose(run(core, x)[0], h, atol=1e-12)
