@@ -279,12 +279,22 @@ COMPOSITIONS: dict[str, Architecture] = {
     "split_gate": _parallel("gate", widths=(20, 12), channel=EXAMPLES["swiglu"]),
     "depths": _layers({"capacity": 0.5}, {}, {"capacity": 0.125, "channel": EXAMPLES["moe"]}),
     "depths_recurrent": _layers({"capacity": 0.7, "mixers": (EXAMPLES["mamba2"],), "channel": None}, norm="layer"),
-    "depths_in_loops": _looped(2, core=(_layers({"capacity": 0.4}).core), injection="add"),
+    "depths_in_loops": _layers({"capacity": 0.4}, n_loops=2, injection="add"),
     "depths_top1": _layers({"capacity": 0.6, "mixers": 2 * (EXAMPLES["gated_deltanet"],), "fusion": "route_top1"}, n_meta=2),
     "streams": _layers({}, {"mixers": ()}, {"channel": None}, n_streams=4),
     "streams_layer_norm": _layers({}, n_streams=2, norm="dyt"),
     "streams_loops": _looped(2, n_streams=3, injection="concat", loop=Loop(norm=True, step_embedding=True)),
     "streams_depths": _layers({"capacity": 0.4}, {"capacity": 0.4, "channel": EXAMPLES["moe_shared"]}, n_streams=2, n_meta=1),
+    "loops_token_choice": _looped(loop=Loop(depth="token_choice")),
+    "loops_token_choice_concat": _looped(
+        injection="concat", loop=Loop(depth="token_choice", capacities=(0.75, 0.3), norm=True, step_embedding=True)
+    ),
+    "loops_expert_choice": _looped(loop=Loop(depth="expert_choice")),
+    "loops_expert_choice_add": _looped(injection="add", loop=Loop(depth="expert_choice", capacities=(0.5, 0.5))),
+    "loops_streams": _looped(injection="concat", n_streams=2, loop=Loop(shift=True, norm=True, step_embedding=True)),
+    "loops_streams_halting": _looped(2, n_streams=3, loop=Loop(depth="halting")),
+    "loops_streams_expert_choice": _looped(2, injection="concat", n_streams=2, loop=Loop(depth="expert_choice")),
+    "loops_streams_token_choice": _looped(2, n_streams=2, n_meta=2, loop=Loop(depth="token_choice")),
     "meta_tokens": _looped(1, n_meta=3),
     "meta_tokens_loops": _looped(2, n_meta=2, injection="add", loop=Loop(shift=True)),
 }

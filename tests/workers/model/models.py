@@ -5,8 +5,23 @@ from torch import Tensor
 
 from search_spaces.architecture import Architecture, ContinuousInput
 from workers.model import Model, build
+from workers.model.depth import TokenChoiceCore
+from workers.model.selection import Admission
 
 LENGTH = 13
+
+
+def admit_all(model: Model) -> Model:
+    """The same model; every token wishes to pass every layer and every loop, as far as capacities allow."""
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, Admission):
+                module.score.weight.zero_()
+                module.score.bias.fill_(1.0)
+            if isinstance(module, TokenChoiceCore):
+                module.router.weight.zero_()
+                module.router.bias.copy_(torch.arange(len(module.router.bias)))
+    return model
 
 
 def make_model(architecture: Architecture, seed: int = 0) -> Model:

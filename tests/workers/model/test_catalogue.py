@@ -11,7 +11,7 @@ from kernels.dispatch import force
 from search_spaces.cost import price
 from search_spaces.primitives import CATALOGUE, CostContext
 from tests.search_spaces.examples import COMPOSITIONS, EXAMPLES, VOCAB_SIZE, architecture_of
-from tests.workers.model.models import LENGTH, make_model, make_tokens
+from tests.workers.model.models import LENGTH, admit_all, make_model, make_tokens
 from tests.workers.model.tracing import trace
 from workers.model import build
 from workers.model.layers import LAYERS, Pass
@@ -66,7 +66,7 @@ def test_layer_has_the_parameters_it_costs(architecture):
 @every_causal_example
 @pytest.mark.parametrize("length", [1, LENGTH])
 def test_layer_keeps_the_state_it_costs(architecture, length):
-    model, tokens = make_model(architecture), make_tokens(architecture, length)
+    model, tokens = admit_all(make_model(architecture)), make_tokens(architecture, length)
     _, state = model.extend(tokens, model.initial_state(2))
     held = sum(tensor.nbytes for tensor in tree_leaves(state.blocks))
     assert held == 2 * price(architecture, CostContext(context_length=length, bytes_per_element=4)).state_bytes
@@ -74,7 +74,7 @@ def test_layer_keeps_the_state_it_costs(architecture, length):
 
 @every_causal_example
 def test_layer_decodes_with_the_flops_it_costs(architecture):
-    model, tokens = make_model(architecture), make_tokens(architecture, batch_size=1)
+    model, tokens = admit_all(make_model(architecture)), make_tokens(architecture, batch_size=1)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         state = model.initial_state(1)
         for t in range(LENGTH):
