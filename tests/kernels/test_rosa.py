@@ -6,7 +6,6 @@ import torch
 from kernels import rosa
 from tests.workers.model.tracing import trace
 
-
 NOTHING = -1
 
 

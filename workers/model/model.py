@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size
 from workers.model.backbone import Backbone
-from workers.model.inputs import make_ends
+from workers.model.inputs import TokenEnds, make_ends
 from workers.model.layers import Initialiser, Pass, State
 from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import make_norm
 from workers.model.numerics import set_numerics
+from workers.model.objectives import Objective, make_objectives
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Model(nn.Module):
         self.ends = make_ends(architecture)
         self.backbone = Backbone(architecture)
         self.norm = make_norm(architecture.norm, architecture.d_model)
+        self.objectives = nn.ModuleList(make_objectives(architecture))
         set_numerics(self, architecture.numerics)
 
     def initialise(self, generator: torch.Generator | None) -> None:
@@ -58,6 +60,9 @@ class Model(nn.Module):
             self.ends.initialise(init)
             self.backbone.initialise(init)
             self.norm.initialise()
+            for objective in self.objectives:
+                if isinstance(objective, Objective):
+                    objective.initialise(init)
 
     def forward(self, tokens_BT: Tensor, targets_BT: Tensor | None = None) -> Output:
         """Logits for the token after each one, [B, T, vocabulary], from integer tokens [B, T].
@@ -67,6 +72,9 @@ class Model(nn.Module):
         """
         shared = Pass(torch.arange(tokens_BT.shape[1], device=tokens_BT.device))
         hidden_BTD, _ = self.ends.run(tokens_BT, None, 0, shared, self._trunk)
+        if targets_BT is not None and isinstance(self.ends, TokenEnds):
+            for objective in self.objectives:
+                shared.losses.append(objective(hidden_BTD, tokens_BT, targets_BT, self.ends, shared))
         logits_BTV, losses = self.ends.predict(hidden_BTD), shared.losses
         return Output(logits_BTV, torch.stack(losses).sum() if losses else logits_BTV.new_zeros(()))
 
