@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from nas.causality import reads_ahead
 from nas.metrics import ExactMetric, MetricName
 from nas.protocol import Protocol
 from search_spaces.document import Document
@@ -137,4 +138,16 @@ class StudySpec(Document):
         problem = cannot_read(self.space.input, self.protocol.vocab_size)
         if problem is not None:
             raise ValueError(f"space.input: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _causal(self) -> Self:
+        """No model may see later tokens where a task is causal."""
+        problem = reads_ahead(self.space.encoder_mixers, self.protocol.tasks)
+        if problem is not None:
+            raise ValueError(f"space.genes: {problem}")
+        for name in self.references:
+            problem = reads_ahead(ZOO[name].build().encoder_mixers, self.protocol.tasks)
+            if problem is not None:
+                raise ValueError(f"references: {name}: {problem}")
         return self

@@ -17,9 +17,10 @@ from pydantic import Field, model_validator
 from search_spaces.allowed import Allowed, GeneValues, Values, allowed_values, parse_genes, refuse
 from search_spaces.architecture import Architecture, Input, TokenInput
 from search_spaces.bounds import oversized, params_bound
+from search_spaces.catalogue import MIXERS
 from search_spaces.decoding import decode
 from search_spaces.document import Document
-from search_spaces.feasibility import impossible
+from search_spaces.feasibility import impossible, mixer_names
 from search_spaces.genes import Facts, Gene, GeneValue, Mode, listed, shown
 from search_spaces.options.option import Assignment
 from search_spaces.primitives import Problem
@@ -105,6 +106,12 @@ class Space(Document):
     def size(self) -> int:
         """Exact number of assignments. Some may be the same architecture: ratio 0 at any placement, for one."""
         return self._size
+
+    @property
+    def encoder_mixers(self) -> tuple[str, ...]:
+        """Mixers of some member that see later tokens; none when every member is causal."""
+        possible = mixer_names(self._allowed) & self._reach.possible
+        return tuple(sorted(name for name in possible if not MIXERS[name].causal))
 
     def params_bound(self) -> int:
         """No member has more parameters."""

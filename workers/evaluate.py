@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
+from nas.causality import reads_ahead
 from nas.errors import Invalid
 from nas.protocol import Protocol, Rung
 from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, Run, TaskResult
@@ -86,7 +87,7 @@ class _Evaluation:
         self._deadline = Deadline(self._started + run.max_seconds)
         self._run = run
         self._rung = _checked_rung(run)
-        self._n_params = _checked_params(run.architecture, run.protocol.vocab_size)
+        self._n_params = _checked_params(run.architecture, run.protocol)
         self._data_root = data_root
         self._device = machine.device()
         self._folder = _below(workspace, run.folder)
@@ -270,11 +271,14 @@ def _checked_rung(run: Run) -> Rung:
     return rungs[run.rung]
 
 
-def _checked_params(architecture: Architecture, vocab_size: int) -> int:
-    """The parameter count, by formula and by model. Raises `Invalid` when they differ or the model cannot be built."""
-    problem = cannot_read(architecture.input, vocab_size)
+def _checked_params(architecture: Architecture, protocol: Protocol) -> int:
+    """The parameter count, by formula and by model. Raises `Invalid` when they differ, or it cannot be built or judged."""
+    problem = cannot_read(architecture.input, protocol.vocab_size)
     if problem is not None:
         raise Invalid(f"architecture.input: {problem}")
+    problem = reads_ahead(architecture.encoder_mixers, protocol.tasks)
+    if problem is not None:
+        raise Invalid(f"architecture: {problem}")
     try:
         check_size(architecture)
     except ValueError as error:

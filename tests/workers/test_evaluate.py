@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from nas.protocol import Rung
 from nas.run import Finished
 from nas.tasks import BytesLM
-from search_spaces.architecture import ContinuousInput, TokenInput
+from search_spaces.architecture import ContinuousInput, Layer, TokenInput
 from search_spaces.cost import price
 from search_spaces.primitives import CostContext
+from search_spaces.primitives.fnet import FNet
 from tests.workers.runs import HYBRID, PROTOCOL, RECALL, make_run, protocol
 from workers import evaluate as evaluate_module
 from workers.evaluate import evaluate, main
@@ -150,6 +151,7 @@ def test_deadline_is_timeout(tmp_path):
         ({"rung": 7}, "rung 7"),
         ({"architecture": HYBRID.model_copy(update={"input": TokenInput(vocab_size=8)})}, "the tasks need 16"),
         ({"architecture": HYBRID.model_copy(update={"input": ContinuousInput(n_channels=2)})}, "reads measurements"),
+        ({"architecture": HYBRID.model_copy(update={"core": (Layer(mixers=(FNet(),)),)})}, "(fnet) sees later tokens"),
         ({"study_id": "../../../../outside"}, "outside the workspace"),
         ({"resume": "../../outside"}, "outside the workspace"),
         ({"architecture": HYBRID.model_copy(update={"d_model": 65_536, "core": HYBRID.core * 500})}, "parameters"),

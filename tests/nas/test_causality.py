@@ -1,0 +1,48 @@
+"""Encoder mixers are refused in causal tasks, wherever a model could come from."""
+
+import pytest
+from pydantic import ValidationError
+
+from nas.causality import reads_ahead
+from nas.tasks import CATALOGUE, MQAR, BytesLM
+from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.primitives.fnet import FNet
+from search_spaces.space import Space
+from search_spaces.zoo import ZOO, ZooEntry
+from tests.nas.spaces import TINY, study
+
+ENCODER_GENES = {"d_model": (32, 64), "depth": (2,), "attention_ratio": (0.0, 0.5), "linear_mixer": ("fnet", "short_conv")}
+
+
+def fnet_model(d_model: int, vocab_size: int) -> Architecture:
+    return Architecture(d_model=d_model, input=TokenInput(vocab_size=vocab_size), core=(Layer(mixers=(FNet(),)),))
+
+
+def test_every_task_is_causal():
+    assert all(task.causal for task in CATALOGUE.values())
+
+
+def test_only_causal_tasks_refuse():
+    assert reads_ahead((), (MQAR(),)) is None
+    assert reads_ahead(("fnet",), ()) is None
+    assert "fnet sees later tokens, and bytes_lm asks" in str(reads_ahead(("fnet",), (BytesLM(), MQAR())))
+
+
+def test_a_space_with_an_encoder_mixer_is_refused():
+    space = Space(name="encoders", genes=ENCODER_GENES)
+    assert space.encoder_mixers == ("fnet",)
+    with pytest.raises(ValidationError, match=r"space\.genes: fnet sees later tokens, and mqar"):
+        study(space=space)
+
+
+def test_an_encoder_mixer_that_no_member_has_is_no_reason():
+    genes = {**ENCODER_GENES, "attention_ratio": (1.0,), "linear_mixer": ("fnet",)}
+    assert study(space=Space(name="unreached", genes=genes)).space.encoder_mixers == ()
+    assert TINY.encoder_mixers == ()
+
+
+def test_an_encoder_reference_is_refused(monkeypatch: pytest.MonkeyPatch):
+    entry = ZooEntry(name="encoder", title="FNet", source="arXiv 2105.03824", simplified="alone", builder=fnet_model)
+    monkeypatch.setitem(ZOO, "encoder", entry)
+    with pytest.raises(ValidationError, match=r"references: encoder: core\[0\]\.mixers\[0\] \(fnet\) sees later tokens"):
+        study(references=("transformer", "encoder"))
