@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import Lfm2Config, LlamaConfig, Mamba2Config, MixtralConfig, Qwen3Config, Qwen3NextConfig
+from transformers import Lfm2Config, Mamba2Config, MixtralConfig, Qwen3NextConfig
 from transformers.models.lfm2.modeling_lfm2 import Lfm2ShortConv
-from transformers.models.llama.modeling_llama import LlamaForCausalLM
 from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
 from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
-from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
 from transformers.models.qwen3_next.modeling_qwen3_next import (
     Qwen3NextGatedDeltaNet,
     torch_chunk_gated_delta_rule,
@@ -18,14 +16,10 @@ from transformers.models.qwen3_next.modeling_qwen3_next import (
 )
 
 from kernels.recurrence import recurrence
-from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.primitives import Primitive
-from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence, gated_deltanet, mamba2
 from search_spaces.primitives.short_conv import ShortConv
-from search_spaces.primitives.swiglu import SwiGLU
-from workers.model import Model, build
 from workers.model.layers import Part, Pass, part
 
 D = 32
@@ -161,58 +155,3 @@ def test_moe_equals_transformers():
         },
     )
     assert_same(ours, theirs)
-
-
-def attention_model(config: LlamaConfig | Qwen3Config, mixers: list[Attention], theirs: nn.Module) -> Model:
-    """Our model of attention and SwiGLU layers with the weights of theirs."""
-    layers = tuple(Layer(mixers=(mixer,), channel=SwiGLU(d_ff=config.intermediate_size)) for mixer in mixers)
-    tokens = TokenInput(vocab_size=config.vocab_size, tie_embeddings=False)
-    model = build(Architecture(d_model=D, input=tokens, core=layers))
-    source = theirs.state_dict()
-    weights = {
-        "ends.embedding.weight": source["model.embed_tokens.weight"],
-        "norm.weight": source["model.norm.weight"],
-        "ends.head.weight": source["lm_head.weight"],
-    }
-    for index in range(len(mixers)):
-        their, our = f"model.layers.{index}.", f"backbone.core.layers.{index}."
-        qkv = [source[f"{their}self_attn.{name}_proj.weight"] for name in "qkv"]
-        gate_up = [source[f"{their}mlp.{name}_proj.weight"] for name in ("gate", "up")]
-        weights |= {
-            f"{our}mixers.norm.weight": source[f"{their}input_layernorm.weight"],
-            f"{our}mixers.block.in_proj.weight": torch.cat(qkv),
-            f"{our}mixers.block.out_proj.weight": source[f"{their}self_attn.o_proj.weight"],
-            f"{our}channel.norm.weight": source[f"{their}post_attention_layernorm.weight"],
-            f"{our}channel.block.in_proj.weight": torch.cat(gate_up),
-            f"{our}channel.block.out_proj.weight": source[f"{their}mlp.down_proj.weight"],
-        }
-        for name in ("q_norm", "k_norm"):
-            if f"{their}self_attn.{name}.weight" in source:
-                weights[f"{our}mixers.block.{name}.weight"] = source[f"{their}self_attn.{name}.weight"]
-    model.load_state_dict(weights)
-    return model.eval()
-
-
-def test_model_equals_llama():
-    config = LlamaConfig(
-        vocab_size=50, hidden_size=D, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=8, rms_norm_eps=1e-5,
-    )  # fmt: skip
-    theirs = randomised(LlamaForCausalLM(config))
-    ours = attention_model(config, 2 * [Attention(n_heads=4, n_kv_heads=2, head_dim=8)], theirs)
-    tokens = torch.arange(2 * T).view(2, T) * 7 % 50
-    assert torch.allclose(ours(tokens).logits_BTV, theirs(tokens).logits, atol=1e-4, rtol=1e-5)
-
-
-def test_model_equals_qwen3_with_a_sliding_window():
-    config = Qwen3Config(
-        vocab_size=50, hidden_size=D, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=1, head_dim=8, rms_norm_eps=1e-5, use_sliding_window=True, sliding_window=6,
-        layer_types=["sliding_attention", "full_attention"],
-    )  # fmt: skip
-    theirs = randomised(Qwen3ForCausalLM(config))
-    full = Attention(n_heads=4, n_kv_heads=1, head_dim=8, qk_norm=True)
-    window = Attention(n_heads=4, n_kv_heads=1, head_dim=8, qk_norm=True, window=6)
-    ours = attention_model(config, [window, full], theirs)
-    tokens = torch.arange(2 * T).view(2, T) * 7 % 50
-    assert torch.allclose(ours(tokens).logits_BTV, theirs(tokens).logits, atol=1e-4, rtol=1e-5)
