@@ -30,7 +30,8 @@ class AttentionLayer(Part):
         self.inner, kv = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
         # rows: queries, gate, keys, values; so that the last two can be left out
         self.n_query_rows = self.inner * (2 if config.output_gate else 1)
-        self.in_proj = Linear(d_model, self.n_query_rows + (0 if config.share_kv else 2 * kv), bias=False)
+        rows = (self.inner,) * (2 if config.output_gate else 1) + (() if config.share_kv else (kv, kv))
+        self.in_proj = Linear(d_model, sum(rows), bias=False, stacked=rows)
         self.q_norm = RMSNorm(config.head_dim) if config.qk_norm else None
         self.k_norm = RMSNorm(config.head_dim) if config.qk_norm and not config.share_kv else None
         self.score = nn.Linear(d_model, config.n_kv_heads, bias=False) if config.top_k is not None else None

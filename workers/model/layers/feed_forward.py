@@ -14,7 +14,7 @@ class FeedForward(Part):
     def __init__(self, d_model: int, d_ff: int, n_in: int, n_active: int | None, sub_norm: bool) -> None:
         super().__init__()
         self.n_active = n_active
-        self.in_proj = Linear(d_model, n_in * d_ff, bias=False)
+        self.in_proj = Linear(d_model, n_in * d_ff, bias=False, stacked=(d_ff,) * n_in)
         self.sub_norm = RMSNorm(d_ff) if sub_norm else None
         self.out_proj = Linear(d_ff, d_model, bias=False)
 

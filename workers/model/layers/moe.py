@@ -105,8 +105,9 @@ class MoELayer(Part):
     def _experts(self, x_ND: Tensor, weights_NK: Tensor, experts_NK: Tensor) -> Tensor:
         if self.quantiser is None:
             return experts(x_ND, weights_NK, experts_NK, self.w_in, self.w_out)
-        # a quantiser's summed axis is the last one, experts' is the one before
-        w_in, w_out = (self.quantiser.weights(weight.mT).mT for weight in (self.w_in, self.w_out))
+        # a quantiser's summed axis is the last one, experts' is the one before; gate and up are matrices of their own
+        gate, up, w_out = (self.quantiser.weights(weight.mT).mT for weight in (*self.w_in.chunk(2, dim=-1), self.w_out))
+        w_in = torch.cat([gate, up], dim=-1)
         seen_ND = self.quantiser.activations(x_ND)
         return experts(seen_ND, weights_NK, experts_NK, w_in, w_out, self.quantiser.activations)
 
