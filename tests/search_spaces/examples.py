@@ -283,7 +283,14 @@ COMPOSITIONS: dict[str, Architecture] = {
     "depths_top1": _layers({"capacity": 0.6, "mixers": 2 * (EXAMPLES["gated_deltanet"],), "fusion": "route_top1"}, n_meta=2),
     "streams": _layers({}, {"mixers": ()}, {"channel": None}, n_streams=4),
     "streams_layer_norm": _layers({}, n_streams=2, norm="dyt"),
-    "streams_loops": _looped(2, n_streams=3, injection="concat", loop=Loop(norm=True, step_embedding=True)),
+    "streams_loops": _layers(
+        {},
+        n_loops=2,
+        n_streams=3,
+        injection="concat",
+        loop=Loop(norm=True, step_embedding=True),
+        prelude=(Layer(mixers=(ShortConv(),)),),
+    ),
     "streams_depths": _layers({"capacity": 0.4}, {"capacity": 0.4, "channel": EXAMPLES["moe_shared"]}, n_streams=2, n_meta=1),
     "loops_token_choice": _looped(loop=Loop(depth="token_choice")),
     "loops_token_choice_concat": _looped(

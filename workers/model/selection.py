@@ -65,7 +65,7 @@ def _gathered(block: Run, x: Tensor, chosen_BT: Tensor, n_slots: int, shared: Pa
     inner = _of_tokens(shared, _take(shared.positions.expand(B, T), index_M), valid_BS)
     out, _ = block.run(_take(x, index_M), None, inner)
     kept = out * per_token(valid_BS, out)
-    return torch.zeros_like(x).flatten(0, 1).index_copy(0, index_M, kept.flatten(0, 1)).view_as(x)
+    return kept.new_zeros(B * T, *kept.shape[2:]).index_copy(0, index_M, kept.flatten(0, 1)).view_as(x)
 
 
 def _take(x: Tensor, index_M: Tensor) -> Tensor:
