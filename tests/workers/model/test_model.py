@@ -12,6 +12,7 @@ from search_spaces.zoo import ZOO
 from tests.search_spaces.examples import D_MODEL, EXAMPLES, VOCAB_SIZE
 from tests.workers.model.models import make_model, make_tokens
 from workers.model import build
+from workers.model.layers import Pass
 from workers.model.layers.moe import MoELayer
 
 INPUT = TokenInput(vocab_size=VOCAB_SIZE)
@@ -141,6 +142,16 @@ def test_model_of_all_examples_decodes_what_it_computes_at_once():
     model = make_model(architecture_of(*(layer for layer in EXAMPLE_LAYERS if layer.causal))).double()
     tokens = make_tokens(model.architecture, 11)
     assert torch.allclose(decode(model, tokens), model(tokens).logits_BTV, atol=1e-5)
+
+
+def test_model_reads_meta_tokens_before_the_first():
+    meta = make_model(architecture_of(ATTENTION, n_meta=3)).double().backbone
+    plain = make_model(architecture_of(ATTENTION)).double().backbone
+    plain.load_state_dict({name: weight for name, weight in meta.state_dict().items() if name != "meta"})
+    x = torch.randn(2, 7, D_MODEL, generator=torch.Generator().manual_seed(0)).double()
+    longer = torch.cat([meta.meta.expand(2, -1, -1), x], dim=1)
+    whole = plain.run(longer, None, Pass(torch.arange(10)))[0]
+    assert torch.allclose(meta.run(x, None, Pass(torch.arange(7)))[0], whole[:, 3:], atol=1e-12)
 
 
 def test_model_unties_its_head():
