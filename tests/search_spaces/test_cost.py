@@ -2,6 +2,7 @@ import pytest
 
 from search_spaces.architecture import Architecture, Layer, Loop, TokenInput
 from search_spaces.cost import MAX_PARAMS, check_size, price
+from search_spaces.layer_cost import Stream, price_layer
 from search_spaces.primitives import Cost, CostContext
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
@@ -110,3 +111,67 @@ def test_price_runs_meta_tokens_before_the_context():
     assert meta.state_bytes == longer.state_bytes
     # the head reads the 10 tokens only
     assert meta.flops_per_token == -(-(longer.flops_per_token - 1600) * 15 // 10) + 1600
+
+
+def layer_cost(context=CONTEXT, n_streams=1, norm="rms", **layer):
+    return price_layer(Layer(**layer), Stream(8, norm, n_streams), context)
+
+
+@pytest.mark.parametrize(("norm", "size"), [("rms", 8), ("layer", 16), ("dyt", 17), ("l1", 8)])
+def test_price_of_a_layer_counts_its_norms(norm, size):
+    cost = layer_cost(norm=norm, mixers=(ATTENTION, ShortConv()), fusion="norm_mean", channel=SWIGLU)
+    assert cost.params == 4 * size + ATTENTION_PARAMS + SWIGLU_PARAMS + 4 * 64 + 8 * 3
+
+
+def test_price_of_a_layer_has_the_work_of_all_tokens():
+    assert layer_cost(channel=SWIGLU).flops_per_token == 10 * 2 * SWIGLU_PARAMS
+
+
+@pytest.mark.parametrize(("fusion", "columns"), [("add", 0), ("gate", 16), ("route_soft", 2)])
+def test_price_counts_what_joins_branches(fusion, columns):
+    mixers = (ATTENTION, ShortConv())
+    parts = [mixer.cost(8, CONTEXT) for mixer in mixers]
+    cost = layer_cost(mixers=mixers, fusion=fusion)
+    assert cost.params == cost.active_params == 8 + 8 * columns + sum(part.params for part in parts)
+    assert cost.flops_per_token == 10 * (2 * 8 * columns + sum(part.flops_per_token for part in parts))
+    assert cost.state_bytes == sum(part.state_bytes for part in parts)
+
+
+@pytest.mark.parametrize(("fusion", "gates"), [("add", 0), ("gate", 64)])
+def test_price_counts_split_branches_at_their_width(fusion, gates):
+    cost = layer_cost(mixers=(ShortConv(), ShortConv(width=4)), widths=(2, 6), fusion=fusion)
+    assert cost.params == 8 + gates + (4 * 2**2 + 3 * 2) + (4 * 6**2 + 4 * 6)
+
+
+def test_price_of_a_top_router_is_its_costliest_branch():
+    attention, conv = ATTENTION.cost(8, CONTEXT), ShortConv().cost(8, CONTEXT)
+    cost = layer_cost(mixers=(ATTENTION, ShortConv()), fusion="route_top1")
+    assert cost.params == 8 + 16 + attention.params + conv.params
+    assert cost.active_params == 8 + 16 + max(attention.active_params, conv.active_params)
+    assert cost.flops_per_token == 10 * (2 * 16 + max(attention.flops_per_token, conv.flops_per_token))
+    assert cost.state_bytes == attention.state_bytes + conv.state_bytes
+
+
+def test_price_of_a_capacity_is_that_of_fewer_tokens_and_their_choice():
+    fewer = layer_cost(CostContext(context_length=4, bytes_per_element=2), mixers=(ATTENTION,), channel=SWIGLU)
+    cost = layer_cost(mixers=(ATTENTION,), channel=SWIGLU, capacity=0.35)
+    assert cost.params == cost.active_params == fewer.params + 9
+    assert cost.flops_per_token == fewer.flops_per_token + 10 * 2 * 8
+    assert cost.state_bytes == fewer.state_bytes + 2 * 4 == 2 * 4 * 4 * 2 + 8
+
+
+@pytest.mark.parametrize(("norm", "size"), [("rms", 8), ("dyt", 17)])
+def test_price_counts_hyper_connections_of_every_sublayer(norm, size):
+    one = layer_cost(norm=norm, mixers=(ATTENTION,), channel=SWIGLU)
+    three = layer_cost(norm=norm, n_streams=3, mixers=(ATTENTION,), channel=SWIGLU)
+    # of the norm and of W; of the matrix A and the vector B; two scales
+    assert three.params - one.params == 2 * (size + 8 * 5 + 3 * 4 + 3 + 2)
+    assert three.flops_per_token - one.flops_per_token == 10 * 2 * (2 * 3 * 8 * 5 + 2 * 3 * 4 * 8)
+    assert three.state_bytes == one.state_bytes
+
+
+def test_price_of_many_partial_layers_is_rounded_once():
+    """Seven of ten tokens, a number of FLOPs per token that is no integer: only the whole model's is rounded up."""
+    layer = Layer(channel=SwiGLU(d_ff=1), capacity=0.65)
+    head, each = 10 * 2 * 800, 7 * 2 * 3 * 8 + 10 * 2 * 8
+    assert price(build(*9 * [layer]), CONTEXT).flops_per_token == -(-(head + 9 * each) // 10)
