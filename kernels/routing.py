@@ -57,6 +57,8 @@ def balance_loss(logits_NE: Tensor, experts_NK: Tensor, counted_N: Tensor | None
     return E * (share_E * (scores_NE * counted_N[:, None]).sum(0) / n_counted).sum()
 
 
+GROUPED_DTYPES = (torch.float32, torch.bfloat16)
+
 Seen = Callable[[Tensor], Tensor]
 
 
@@ -75,8 +77,10 @@ def experts(
     (E, D, F2), N = w_in_EDF.shape, x_ND.shape[0]
     if w_out_EFD.shape != (E, F2 // 2, D) or x_ND.shape != (N, D) or F2 % 2:
         raise ValueError(f"x {[*x_ND.shape]}, w_in {[*w_in_EDF.shape]} and w_out {[*w_out_EFD.shape]} do not fit")
-    form = choose({"reference": experts_reference, "blocked": experts_blocked})
-    return form(x_ND, weights_NK, experts_NK, w_in_EDF, w_out_EFD, seen)
+    forms = {"reference": experts_reference, "blocked": experts_blocked}
+    if _can_group(x_ND, w_out_EFD, experts_NK.numel()):
+        forms["grouped"] = experts_grouped
+    return choose(forms)(x_ND, weights_NK, experts_NK, w_in_EDF, w_out_EFD, seen)
 
 
 def experts_reference(
@@ -106,6 +110,33 @@ def experts_blocked(
     w_in, w_out = _rows_of(w_in_EDF, expert_of_block), _rows_of(w_out_EFD, expert_of_block)
     out_blocks = _swiglu(torch.unflatten(x_blocks, 0, (-1, rows)), w_in, w_out, seen).flatten(0, 1)
     return (torch.unflatten(out_blocks.index_select(0, slots_M), 0, (N, K)) * weights_NK[..., None]).sum(1)
+
+
+def experts_grouped(
+    x_ND: Tensor, weights_NK: Tensor, experts_NK: Tensor, w_in_EDF: Tensor, w_out_EFD: Tensor, seen: Seen
+) -> Tensor:
+    """The same with torch's grouped product: rows sorted by expert, and where each expert's rows end.
+
+    Weights multiply the hidden vectors, which are narrower than the outputs.
+    """
+    order_M = experts_NK.flatten().argsort(stable=True)
+    token_M = order_M // experts_NK.shape[1]
+    ends_E = expert_loads(experts_NK, len(w_in_EDF)).cumsum(0).to(torch.int32)
+    gate_MF, up_MF = F.grouped_mm(x_ND.index_select(0, token_M), w_in_EDF, offs=ends_E).chunk(2, dim=-1)
+    weight_M1 = weights_NK.flatten().index_select(0, order_M)[:, None]
+    hidden_MF = seen(F.silu(gate_MF) * up_MF) * weight_M1
+    out_MD = F.grouped_mm(hidden_MF, w_out_EFD, offs=ends_E)
+    return torch.zeros_like(x_ND).index_add(0, token_M, out_MD)
+
+
+def _can_group(x_ND: Tensor, w_out_EFD: Tensor, n_choices: int) -> bool:
+    """Whether torch has the grouped product for these rows, and it can pay: a few choices are better looked up in blocks.
+
+    On a processor rows are added in order; on a GPU they would not be. torch wants rows of a multiple of 16 bytes.
+    """
+    (E, width, D), bytes_each = w_out_EFD.shape, x_ND.element_size()
+    aligned = D * bytes_each % 16 == 0 and width * bytes_each % 16 == 0
+    return x_ND.device.type == "cpu" and x_ND.dtype in GROUPED_DTYPES and aligned and n_choices >= 4 * E
 
 
 def block_rows(n_choices: int, n_experts: int) -> int:

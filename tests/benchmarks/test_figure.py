@@ -38,5 +38,5 @@ def test_figure_line_has_what_it_takes_to_judge_it() -> None:
 def test_benchmarks_are_listed_with_what_they_measure(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     listed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert {"control_plane", "leaderboard"} <= set(listed)
+    assert {"control_plane", "cpu_kernels", "leaderboard"} <= set(listed)
     assert all(listed.values())

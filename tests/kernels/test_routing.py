@@ -1,9 +1,12 @@
-"""Routing: which experts are chosen, how they are balanced, and the blocked experts against their definition."""
+"""Routing: which experts are chosen, how they are balanced, and the fast forms of experts against their definition."""
+
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
+from kernels.dispatch import force
 from kernels.routing import (
     balance_loss,
     block_rows,
@@ -28,23 +31,53 @@ def run(x: Tensor, weights: Tensor, chosen: Tensor, w_in: Tensor, w_out: Tensor)
     return [experts(x, weights, chosen, w_in, w_out)]
 
 
+def in_form(name: str) -> Callable[..., list[Tensor]]:
+    """`run` in that form, but for the float64 truth, which is the definition."""
+
+    def forced(*inputs: Tensor) -> list[Tensor]:
+        if inputs[0].dtype == torch.float64:
+            return run(*inputs)
+        with force(name):
+            return run(*inputs)
+
+    return forced
+
+
 @pytest.mark.parametrize(
     ("tokens", "n_experts", "top_k", "width"),
     [(1, 8, 2, 5), (3, 64, 4, 6), (50, 4, 4, 7), (100, 2, 1, 8), (257, 16, 3, 9), (1024, 4, 2, 8)],
 )
 def test_experts_blocked_equals_definition(tokens, n_experts, top_k, width):
-    assert_equals_definition(run, make_inputs(tokens, n_experts, top_k, width))
+    assert_equals_definition(in_form("blocked"), make_inputs(tokens, n_experts, top_k, width))
+
+
+@pytest.mark.parametrize(("tokens", "n_experts", "top_k", "width"), [(64, 2, 2, 4), (100, 25, 1, 8), (257, 16, 3, 12)])
+def test_experts_grouped_equals_definition(tokens, n_experts, top_k, width):
+    assert_equals_definition(in_form("grouped"), make_inputs(tokens, n_experts, top_k, width))
 
 
 @pytest.mark.parametrize("expert", [0, 6])
-def test_experts_blocked_equals_definition_when_all_choose_one(expert):
-    inputs = make_inputs(90, 7, 1, 5)
+@pytest.mark.parametrize("form", ["blocked", "grouped"])
+def test_experts_equals_definition_when_all_choose_one(form, expert):
+    inputs = make_inputs(90, 7, 1, 8)
     inputs[2] = torch.full((90, 1), expert)
-    assert_equals_definition(run, inputs)
+    assert_equals_definition(in_form(form), inputs)
 
 
-def test_experts_repeat_bit_for_bit():
-    inputs = make_inputs(513, 8, 3, 7)
+@pytest.mark.parametrize(("tokens", "width", "dtype"), [(1, 8, torch.float32), (64, 7, torch.float32), (64, 8, torch.float64)])
+def test_experts_does_without_the_grouped_product_where_torch_has_none(tokens, width, dtype):
+    """Few tokens, rows that are not a multiple of 16 bytes, and float64."""
+    inputs = [x.to(dtype) if x.is_floating_point() else x for x in make_inputs(tokens, 8, 2, width)]
+    with force("grouped"), pytest.raises(ValueError, match="no form 'grouped'"):
+        run(*inputs)
+    with force("blocked"):
+        blocked = run(*inputs)[0]
+    assert torch.equal(run(*inputs)[0], blocked)
+
+
+@pytest.mark.parametrize("width", [7, 8])
+def test_experts_repeat_bit_for_bit(width):
+    inputs = make_inputs(513, 8, 3, width)
     first, second = outputs_and_gradients(run, inputs), outputs_and_gradients(run, inputs)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 

@@ -61,8 +61,9 @@ class MambaLayer(Part):
         x, tail = self.conv(x, tail)
         x = F.silu(x)
         low_rank, b_BTN, c_BTN = self._selection(x)
-        step = F.softplus(self.step_proj(low_rank).float())
-        out, states = selective_scan(x, step, -self.log_rate_DN.float().exp(), b_BTN, c_BTN, states)
+        step = F.softplus(self.step_proj(low_rank).to(states.dtype))
+        rate_DN = -self.log_rate_DN.to(states.dtype).exp()
+        out, states = selective_scan(x, step, rate_DN, b_BTN, c_BTN, states)
         return self.out_proj((out + x * self.skip_D) * F.silu(gate)), (states, tail)
 
     def _selection(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
