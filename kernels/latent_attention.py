@@ -61,8 +61,12 @@ def latent_attention_fused(q_BTHE: Tensor, cache_BSC: Tensor, expand_HXR: Tensor
     T = q_BTHE.shape[1]
     if T == 1 or cache_BSC.shape[1] > T:
         return latent_attention_absorbed(q_BTHE, cache_BSC, expand_HXR)
-    k_BHSE, v_BHSV = _keys_and_values(q_BTHE, cache_BSC, expand_HXR)
-    return F.scaled_dot_product_attention(q_BTHE.transpose(1, 2), k_BHSE, v_BHSV, is_causal=True).transpose(1, 2)
+    E, (k_BHSE, v_BHSV) = q_BTHE.shape[-1], _keys_and_values(q_BTHE, cache_BSC, expand_HXR)
+    # its fast forms want queries, keys and values of one size: zeros add nothing
+    size = max(E, v_BHSV.shape[-1])
+    q, k, v = (F.pad(x, (0, size - x.shape[-1])) for x in (q_BTHE.transpose(1, 2), k_BHSE, v_BHSV))
+    out_BHTV = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1 / math.sqrt(E))[..., : v_BHSV.shape[-1]]
+    return out_BHTV.transpose(1, 2)
 
 
 def _keys_and_values(q_BTHE: Tensor, cache_BSC: Tensor, expand_HXR: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ The keys k are unit vectors times their strength. With allocation the write may 
 one after another: this loop is the definition and the only form. Letters: B batch, T tokens, M slots, W width, R reads.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -47,7 +48,7 @@ def unit(x: Tensor) -> Tensor:
 def memory_slots(addresses: Addresses, memory_BMW: Tensor) -> tuple[Tensor, Tensor]:
     """The reads [B, T, R, W] and the memory after the last token."""
     reads, slots_BMW = [], unit(memory_BMW)
-    for key_BW, erase_BW, add_BW, read_key_BRW in _tokens(addresses):
+    for key_BW, erase_BW, add_BW, read_key_BRW in _by_token(addresses):
         memory_BMW = _written(memory_BMW, _similar(key_BW[:, None], slots_BMW)[:, 0], erase_BW, add_BW)
         slots_BMW = unit(memory_BMW)
         reads.append(_similar(read_key_BRW, slots_BMW) @ memory_BMW)
@@ -63,10 +64,7 @@ def allocated_memory_slots(
     reads of the token before.
     """
     reads, slots_BMW = [], unit(memory_BMW)
-    per_token = zip(_tokens(addresses), *(gate.unbind(1) for gate in (gates.write_BT, gates.allocation_BT)), strict=True)
-    for ((key_BW, erase_BW, add_BW, read_key_BRW), write_B, choice_B), free_BR in zip(
-        per_token, gates.free_BTR.unbind(1), strict=True
-    ):
+    for key_BW, erase_BW, add_BW, read_key_BRW, write_B, choice_B, free_BR in _by_token(addresses, gates):
         similar_BM = _similar(key_BW[:, None], slots_BMW)[:, 0]
         weights_BM = write_B[:, None] * similar_BM.lerp(allocation(usage_BM), choice_B[:, None])
         memory_BMW = _written(memory_BMW, weights_BM, erase_BW, add_BW)
@@ -88,10 +86,10 @@ def allocation(usage_BM: Tensor) -> Tensor:
     return free.gather(-1, order.argsort(dim=-1))
 
 
-def _tokens(addresses: Addresses) -> list[tuple[Tensor, ...]]:
-    """Write key, erase, add and read keys of one token after another."""
-    parts = (addresses.write_key_BTW, addresses.erase_BTW, addresses.add_BTW, addresses.read_key_BTRW)
-    return list(zip(*(part.unbind(1) for part in parts), strict=True))
+def _by_token(*records: Addresses | Gates) -> Iterator[tuple[Tensor, ...]]:
+    """The fields of the records, in their order, for one token after another."""
+    fields = [field for record in records for field in vars(record).values()]
+    return zip(*(field.unbind(1) for field in fields), strict=True)
 
 
 def _similar(key_BRW: Tensor, slots_BMW: Tensor) -> Tensor:
