@@ -49,3 +49,8 @@ def test_long_conv_keeps_the_dtype_of_x():
 def test_long_conv_refuses_a_filter_of_another_length():
     with pytest.raises(ValueError, match="filter of 8 values does not fit 9 tokens"):
         long_conv(torch.zeros(2, 9), torch.zeros(8))
+
+
+def test_long_conv_has_the_gradient_of_finite_differences():
+    inputs = [x.double().requires_grad_() for x in make_inputs(5)]
+    assert torch.autograd.gradcheck(long_conv, inputs)
