@@ -41,12 +41,22 @@ def shares(architecture: Architecture) -> Shares:
 
 def summarise(architecture: Architecture) -> str:
     """The architecture in one line, input left out."""
-    core = _sequence(architecture.core)
-    if architecture.n_loops > 1:
-        injection = "+input" if architecture.injection == "add" else ""
-        core = f"loop({core})×{architecture.n_loops}{injection}"
-    sections = [_sequence(architecture.prelude), core, _sequence(architecture.coda)]
-    return f"d{architecture.d_model} · " + " → ".join(section for section in sections if section)
+    streams = f" · {architecture.n_streams} streams" if architecture.n_streams > 1 else ""
+    meta = f"meta{architecture.n_meta}" if architecture.n_meta else ""
+    sections = [meta, _sequence(architecture.prelude), _core(architecture), _sequence(architecture.coda)]
+    return f"d{architecture.d_model}{streams} · " + " → ".join(section for section in sections if section)
+
+
+def _core(architecture: Architecture) -> str:
+    """`loop(...)×2/4‖input·norm`: trained with 2 loops, evaluated with 4, the input beside the stream, its options."""
+    core, loop = _sequence(architecture.core), architecture.loop
+    if architecture.n_loops == 1:
+        return core
+    evaluated = f"/{loop.eval_loops}" if loop.eval_loops else ""
+    joined = {"none": "", "add": "+input", "concat": "‖input"}[architecture.injection]
+    marks = {"norm": loop.norm, "steps": loop.step_embedding, "shift": loop.shift, loop.depth: loop.depth != "fixed"}
+    options = "".join(f"·{mark}" for mark, said in marks.items() if said)
+    return f"loop({core})×{architecture.n_loops}{evaluated}{joined}{options}"
 
 
 def _sequence(layers: Iterable[Layer]) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from search_spaces.architecture import Architecture, Layer
+from search_spaces.architecture import Architecture, Layer, Loop
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.short_conv import ShortConv
@@ -23,6 +23,14 @@ TOP = Layer(mixers=(ATTENTION,), channel=MoE(n_experts=8, top_k=2, d_expert=64))
             "d64 · [conv3 | ffn128] → loop([attn4/2 | moe8k2x64]×2)×3 → [conv3 | ffn128]",
         ),
         ({"core": (CONV,), "n_loops": 2, "injection": "add"}, "d64 · loop([conv3 | ffn128])×2+input"),
+        (
+            {"core": (CONV,), "n_loops": 2, "injection": "concat", "loop": Loop(norm=True, shift=True, eval_loops=4)},
+            "d64 · loop([conv3 | ffn128])×2/4‖input·norm·shift",
+        ),
+        (
+            {"core": (CONV,), "n_loops": 3, "loop": Loop(depth="expert_choice"), "n_meta": 8, "n_streams": 2},
+            "d64 · 2 streams · meta8 → loop([conv3 | ffn128])×3·expert_choice",
+        ),
         ({"core": (Layer(mixers=(ATTENTION, ShortConv())),)}, "d64 · [attn4/2+conv3]"),
         ({"core": (Layer(mixers=(ATTENTION, ShortConv()), fusion="norm_mean"),)}, "d64 · [⟨attn4/2+conv3⟩]"),
     ],
