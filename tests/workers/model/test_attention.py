@@ -83,9 +83,9 @@ def test_sharing_layer_reads_the_last_keys_that_are_like_its_own():
     first, other, last = make_layer(1, rope=False), make_layer(2, rope=False, window=3), make_layer(3, rope=False)
     reader = make_layer(4, rope=False, share_kv=True)
     shared, x = new_pass(), make_input()
-    for seed, layer in enumerate((first, last, other)):
+    for seed, layer in enumerate((other, first, last, other)):
         layer(make_input(seed), shared)
-    _, k, v = projected(last, make_input(1))
+    _, k, v = projected(last, make_input(2))
     q = (x @ reader.in_proj.weight.T).unflatten(-1, (4, 8))
     assert torch.allclose(reader(x, shared), reader.out_proj(attention(q, k, v).flatten(2)), atol=1e-6)
 
