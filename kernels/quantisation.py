@@ -5,6 +5,8 @@ itself, so nothing is calibrated, and every token is rounded by itself. BitNet b
 masks (2102.04010).
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,22 +45,35 @@ def fake_quantise_fp8(x: Tensor, kind: str, axes: tuple[int, ...]) -> Tensor:
 
 
 def keep_largest(weight: Tensor, n_kept: int, group: int) -> Tensor:
-    """Zero all but the `n_kept` largest magnitudes in every `group` neighbours of the last axis; the first win ties.
+    """Zero all but the `n_kept` largest magnitudes in every `group` neighbours of the last axis.
 
     The gradient reaches the zeroed weights too, so that they may come back. A last group that is not full is filled up with
-    zeros that lose every tie.
+    zeros.
     """
     size = weight.shape[-1]
-    groups = torch.unflatten(F.pad(weight, (0, -size % group)), -1, (-1, group))
-    rank = groups.abs().argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
-    kept = (groups * (rank < n_kept)).flatten(-2)[..., :size]
-    return straight_through(weight, kept)
+    groups = torch.unflatten(F.pad(weight.detach(), (0, -size % group)), -1, (-1, group))
+    kept = groups.abs().topk(n_kept, dim=-1).indices
+    masked = torch.zeros_like(groups).scatter(-1, kept, groups.gather(-1, kept))
+    return straight_through(weight, masked.flatten(-2)[..., :size])
 
 
 def straight_through(x: Tensor, rounded: Tensor) -> Tensor:
     """The value of `rounded` in the dtype of x, with the gradient of x."""
-    # x - x is exactly zero, so no bit of the rounded value changes
-    return rounded.detach().to(x.dtype) + (x - x.detach())
+    # torch gives this method no types
+    result: Tensor = _StraightThrough.apply(x, rounded.to(x.dtype))  # type: ignore[no-untyped-call]
+    return result
+
+
+class _StraightThrough(torch.autograd.Function):
+    # x + (rounded - x).detach() would do, but changes the last bits and takes several times as long
+
+    @staticmethod
+    def forward(_ctx: Any, _x: Tensor, rounded: Tensor) -> Tensor:
+        return rounded
+
+    @staticmethod
+    def backward(_ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
 
 
 def _plain(x: Tensor) -> Tensor:

@@ -61,8 +61,8 @@ def test_mask_keeps_the_largest_of_every_group(n_kept, group):
     assert (smallest_kept > torch.where(kept == 0, groups.abs(), 0.0).amax(-1)).all()
 
 
-def test_mask_decides_ties_and_short_groups():
-    assert torch.equal(keep_largest(torch.ones(4), 2, 4), torch.tensor([1.0, 1.0, 0.0, 0.0]))
+def test_mask_keeps_as_many_of_equals_and_of_a_short_group():
+    assert keep_largest(torch.ones(4), 2, 4).sum() == 2
     assert torch.equal(keep_largest(torch.arange(1.0, 7.0), 2, 4), torch.tensor([0.0, 0.0, 3.0, 4.0, 5.0, 6.0]))
 
 
