@@ -24,7 +24,8 @@ INT32_BYTES = 4
 def price(architecture: Architecture, context: CostContext) -> Cost:
     """The whole model in evaluation: ends, meta tokens, every layer in every loop, what joins the loops, and the last norm.
 
-    Meta tokens are run once for a sequence; their work counts among that of its `context_length` tokens.
+    Meta tokens are run once for a sequence; their work counts among that of its `context_length` tokens. A part whose mean work
+    is no whole number is rounded up, so the sum may exceed the count by one FLOP for each part.
     """
     stream = Stream(architecture.d_model, architecture.norm, architecture.n_streams)
     n_tokens = _trunk_length(architecture.input, context.context_length) + architecture.n_meta

@@ -184,11 +184,24 @@ def test_token_choice_gives_each_token_its_number_of_loops(capacities, injection
 @pytest.mark.parametrize("capacities", [None, (0.75, 0.25), (1.0, 1.0)])
 def test_expert_choice_decides_before_every_loop(capacities, injection):
     core, x = core_of(looped(injection=injection, loop=Loop(depth="expert_choice", capacities=capacities))), stream()
-    h, in_loop = layers(core, x), torch.ones(2, LENGTH, dtype=torch.bool)
+    h, in_loop, expected_losses = layers(core, x), torch.ones(2, LENGTH, dtype=torch.bool), []
     for loop, share in ((1, (capacities or (2 / 3, 1 / 3))[0]), (2, (capacities or (2 / 3, 1 / 3))[1])):
         router = core.admissions[loop - 1].score
         score = (h @ router.weight.T + router.bias)[..., 0]
+        expected_losses.append(0.01 * misjudged(score, in_loop, quota(share, LENGTH)))
         in_loop = admitted(in_loop & (score > 0), share)
         assert 0 < in_loop.sum() < in_loop.numel()
         h = h + score.sigmoid()[..., None] * (of_some(core, h, x, loop, in_loop) - h)
-    assert torch.allclose(run(core, x)[0], h, atol=1e-12)
+    out, losses = run(core, x)
+    assert torch.allclose(out, h, atol=1e-12)
+    assert torch.allclose(torch.stack(losses), torch.stack(expected_losses))
+
+
+def misjudged(score_BT, among_BT, n_highest):
+    """Cross-entropy of "above 0" against "among the n highest", over the tokens that may go on."""
+    losses = []
+    for score_T, among_T in zip(score_BT, among_BT, strict=True):
+        highest = score_T[among_T].sort(descending=True).values[:n_highest]
+        for score in score_T[among_T]:
+            losses.append(F.softplus(-score if score in highest else score))
+    return torch.stack(losses).mean()
