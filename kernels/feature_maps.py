@@ -34,6 +34,9 @@ def random_rows(rows_MK: Tensor, generator: torch.Generator | None) -> Tensor:
     """Normal vectors of that shape, orthogonal within each block of K rows, with the lengths of independent ones."""
     (n_rows, size), n_blocks = rows_MK.shape, -(-rows_MK.shape[0] // rows_MK.shape[1])
     blocks = rows_MK.new_empty(n_blocks, size, size).normal_(generator=generator)
-    directions: Tensor = torch.linalg.qr(blocks)[0].mT.flatten(0, 1)[:n_rows]
+    directions, triangles = torch.linalg.qr(blocks)
+    # the factorisation chooses signs; without them every direction is as likely as any other
+    directions = directions * triangles.diagonal(dim1=-2, dim2=-1).sign()[:, None]
     independent = rows_MK.new_empty(n_rows, size).normal_(generator=generator)
-    return directions * independent.square().sum(-1, keepdim=True).sqrt()
+    lengths = independent.square().sum(-1, keepdim=True).sqrt()
+    return torch.mul(directions.mT.flatten(0, 1)[:n_rows], lengths)

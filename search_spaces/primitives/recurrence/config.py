@@ -151,16 +151,6 @@ class Recurrence(Primitive):
             yield Problem("normaliser", "must be 'sum' with feature_map 'favor', whose features have a scale of their own")
         if favor and self.decays_keys:
             yield Problem("feature_map", "'favor' has no key channels to decay; use one decay for a head")
-        if self.normaliser == "sum" and self.feature_map not in POSITIVE_MAPS:
-            yield Problem(
-                "feature_map", f"must be one of {POSITIVE_MAPS} with normaliser 'sum', which divides by a sum of keys"
-            )
-        if self.normaliser == "sum" and self.write == "delta":
-            yield Problem("normaliser", "must be 'none' with write 'delta', whose writes do not add up")
-        if self.normaliser == "sum" and self.rope and not favor:
-            yield Problem("rope", "must be false with normaliser 'sum': turned features are not positive; 'favor' turns before")
-        if self.normaliser == "max" and self.write != "exp":
-            yield Problem("normaliser", f"'max' needs write 'exp', not {self.write!r}")
 
     def _normaliser_problems(self) -> Iterator[Problem]:
         if self.normaliser == "max" and self.write != "exp":
@@ -171,8 +161,8 @@ class Recurrence(Primitive):
             yield Problem(
                 "feature_map", f"must be one of {POSITIVE_MAPS} with normaliser 'sum', which divides by a sum of keys"
             )
-        if self.write in ("delta", "exp"):
-            yield Problem("normaliser", f"must not be 'sum' with write {self.write!r}; use 'add' or 'step'")
+        if self.write == "delta":
+            yield Problem("normaliser", "must be 'none' with write 'delta', whose writes do not add up")
         if self.rope and self.feature_map != "favor":
             yield Problem("rope", "must be false with normaliser 'sum': turned features are not positive; 'favor' turns before")
         if not self.scale_queries:
@@ -283,9 +273,14 @@ class Recurrence(Primitive):
         rates = self.n_groups if self.decays_keys else self.n_heads
         return biases + (rates if self.decay == "step" else 0)
 
+    @property
+    def member(self) -> str | None:
+        """The published member that this is, whatever its sizes: a name of `MEMBERS`, or None."""
+        return member_of(self._knobs())
+
     def label(self) -> str:
         """`mamba2·4h16x32` has 4 heads with a state of 16 x 32; `rec-step-add` is no preset: its decay and write."""
-        name = member_of(self._knobs()) or f"rec-{self.decay}-{self.write}"
+        name = self.member or f"rec-{self.decay}-{self.write}"
         return f"{name}·{self.n_heads}h{self.state_shape[1]}x{self.value_dim}"
 
     def _knobs(self) -> Mapping[str, object]:
