@@ -32,7 +32,8 @@ class Architecture(Document):
     input: Input = TokenInput()
     """What the model reads and predicts."""
     n_meta: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Learned tokens before the first one (Hymba's meta tokens, arXiv 2411.13676)."""
+    """Learned tokens before the first one (Hymba's meta tokens, arXiv 2411.13676). A window sees them while they are in it, and
+    for ever those that n_global keeps."""
     prelude: Annotated[tuple[Layer, ...], Field(max_length=512)] = ()
     """Layers before the core, run once."""
     core: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_UNROLLED_LAYERS)]
@@ -40,7 +41,8 @@ class Architecture(Document):
     n_loops: Annotated[int, Field(ge=1, le=MAX_LOOPS)] = 1
     """Times the core runs."""
     injection: Literal["none", "add", "concat"] = "none"
-    """What every loop but the first takes of the core's own input: nothing; added; or both side by side through a matrix."""
+    """What every loop but the first takes of the core's own input: nothing; added; or both side by side through a matrix of
+    2 d_model x d_model that starts as the sum."""
     loop: Loop = Loop()
     """How the core loops."""
     coda: Annotated[tuple[Layer, ...], Field(max_length=512)] = ()

@@ -149,7 +149,7 @@ def test_model_reads_meta_tokens_before_the_first():
     plain = make_model(architecture_of(ATTENTION)).double().backbone
     plain.load_state_dict({name: weight for name, weight in meta.state_dict().items() if name != "meta"})
     x = torch.randn(2, 7, D_MODEL, generator=torch.Generator().manual_seed(0)).double()
-    longer = torch.cat([meta.meta.expand(2, -1, -1), x], dim=1)
+    longer = torch.cat([meta.get_parameter("meta").expand(2, -1, -1), x], dim=1)
     whole = plain.run(longer, None, Pass(torch.arange(10)))[0]
     assert torch.allclose(meta.run(x, None, Pass(torch.arange(7)))[0], whole[:, 3:], atol=1e-12)
 
