@@ -27,11 +27,6 @@ class Softmax:
     soft_cap: float | None = None
     sink_H: Tensor | None = None
 
-    @property
-    def plain(self) -> bool:
-        """Nothing but the softmax."""
-        return self.soft_cap is None and self.sink_H is None
-
     def weights(self, scores_BHTS: Tensor, visible: Tensor | None) -> Tensor:
         """The weights [B, H, T, S], zero where not visible; without `visible` everything is."""
         if self.soft_cap is not None:
@@ -83,8 +78,8 @@ def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibility: 
     window = visibility.size or T if isinstance(visibility, Window) and not visibility.n_global else None
     if window is not None and window < T:
         return _banded(q_BTHD, k_BSGD, v_BSGD, window, softmax)
-    if window is not None and softmax.plain:
-        return _sdpa(q_BTHD, k_BSGD, v_BSGD, None)
+    if window is not None and softmax.soft_cap is None:
+        return _sdpa(q_BTHD, k_BSGD, v_BSGD, None, softmax.sink_H)
     return _masked(q_BTHD, k_BSGD, v_BSGD, _mask(visibility, T, k_BSGD), softmax)
 
 
@@ -103,22 +98,39 @@ def _weighed(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor | N
     """By the whole score matrix."""
     H, D = q_BTHD.shape[2:]
     k_BHSD, v_BHSD = (x.repeat_interleave(H // x.shape[2], dim=2).transpose(1, 2) for x in (k_BSGD, v_BSGD))
-    scores_BHTS = q_BTHD.transpose(1, 2) @ k_BHSD.mT / math.sqrt(D)
+    scores_BHTS = (q_BTHD / math.sqrt(D)).transpose(1, 2) @ k_BHSD.mT
     return (softmax.weights(scores_BHTS, visible) @ v_BHSD).transpose(1, 2)
 
 
 def _masked(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor, softmax: Softmax) -> Tensor:
-    """By torch's fused attention where it can express the softmax."""
-    if softmax.plain:
-        return _sdpa(q_BTHD, k_BSGD, v_BSGD, visible)
+    """By torch's fused attention, which cannot cap logits."""
+    if softmax.soft_cap is None:
+        return _sdpa(q_BTHD, k_BSGD, v_BSGD, visible, softmax.sink_H)
     return _weighed(q_BTHD, k_BSGD, v_BSGD, visible, softmax)
 
 
-def _sdpa(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor | None) -> Tensor:
+def _sdpa(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor | None, sink_H: Tensor | None) -> Tensor:
     """Without a mask, causal."""
+    D = q_BTHD.shape[-1]
+    if sink_H is not None:
+        q_BTHD, k_BSGD, v_BSGD = _with_sink(q_BTHD, k_BSGD, v_BSGD, sink_H)
+        visible = None if visible is None else F.pad(visible, (1, 0, 1, 0), value=True)
     q, k, v = (x.transpose(1, 2) for x in (q_BTHD, k_BSGD, v_BSGD))
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, is_causal=visible is None, enable_gqa=True)
-    return out.transpose(1, 2)
+    causal = visible is None
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, is_causal=causal, scale=D**-0.5, enable_gqa=True)
+    return out.transpose(1, 2) if sink_H is None else out.transpose(1, 2)[:, 1:, :, :D]
+
+
+def _with_sink(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, sink_H: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A first key, without a value, that gives head h the logit s_h: it alone has a 1 in a channel where queries have s_h.
+
+    A first query, whose output means nothing, keeps the causal diagonal where it was.
+    """
+    (B, T, _, D), G = q_BTHD.shape, k_BSGD.shape[2]
+    logit_BTH1 = (math.sqrt(D) * sink_H).to(q_BTHD.dtype)[:, None].expand(B, T, -1, 1)
+    sink_B1GD = F.pad(k_BSGD.new_ones(B, 1, G, 1), (D, 0))
+    q = F.pad(torch.cat([q_BTHD, logit_BTH1], dim=-1), (0, 0, 0, 0, 1, 0))
+    return q, torch.cat([sink_B1GD, F.pad(k_BSGD, (0, 1))], dim=1), F.pad(v_BSGD, (0, 1, 0, 0, 1, 0))
 
 
 def _banded(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int, softmax: Softmax) -> Tensor:

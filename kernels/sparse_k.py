@@ -45,7 +45,7 @@ def sparse_k_reference(
         x.repeat_interleave(H // G, dim=1) for x in (torch.where(near_TS, 1.0, gates_BGTS), visible_BGTS)
     )
     k_BHSD, v_BHSD = (x.repeat_interleave(H // G, dim=2).transpose(1, 2) for x in (k_BSGD, v_BSGD))
-    scores_BHTS = gates_BHTS * (q_BTHD.transpose(1, 2) @ k_BHSD.mT) / math.sqrt(D)
+    scores_BHTS = gates_BHTS * ((q_BTHD / math.sqrt(D)).transpose(1, 2) @ k_BHSD.mT)
     return ((softmax.weights(scores_BHTS, visible_BHTS) * gates_BHTS) @ v_BHSD).transpose(1, 2)
 
 
@@ -62,8 +62,8 @@ def sparse_k_gathered(
     n_kept = min(top_k, n_far)
     places_BKG, gates_BKG1 = places_BGTK[:, :, 0, :n_kept].mT, gates_BGTK[:, :, 0, :n_kept].mT[..., None]
     k, v = (torch.cat([gates_BKG1 * at_places(x, places_BKG), x[:, n_far:]], dim=1) for x in (k_BSGD, v_BSGD))
-    q_BGRD = torch.unflatten(q_BTHD[:, 0], 1, (G, H // G))
-    scores_BGRS = q_BGRD @ k.permute(0, 2, 3, 1) / math.sqrt(D)
+    q_BGRD = torch.unflatten(q_BTHD[:, 0] / math.sqrt(D), 1, (G, H // G))
+    scores_BGRS = q_BGRD @ k.permute(0, 2, 3, 1)
     weights_BHTS = softmax.weights(scores_BGRS.flatten(1, 2)[:, :, None], None)
     return (torch.unflatten(weights_BHTS[:, :, 0], 1, (G, H // G)) @ v.transpose(1, 2)).flatten(1, 2)[:, None]
 
