@@ -122,22 +122,22 @@ def recurrence_chunked(
     (B, T, H, V), G = v_BTHV.shape, q_BTGK.shape[2]
     vector_decay = log_decay.dim() == 4
     C = min(VECTOR_CHUNK if vector_decay else SCALAR_CHUNK, 1 << (T - 1).bit_length())
-    q, k, v = _chunks(q_BTGK, C, G), _chunks(k_BTGK, C, G), _chunks(v_BTHV, C, G)
-    decay = _vector_decay(_chunks(log_decay, C, G)) if vector_decay else _scalar_decay(_chunks(log_decay[..., None], C, G))
+    q, k, v = in_chunks(q_BTGK, C, G), in_chunks(k_BTGK, C, G), in_chunks(v_BTHV, C, G)
+    decay = key_decay(in_chunks(log_decay, C, G)) if vector_decay else _scalar_decay(in_chunks(log_decay[..., None], C, G))
     state = torch.unflatten(state_BHKV, 1, (G, H // G))
     q_start, k_start, k_end = q * decay.from_start, k * decay.from_start, k * decay.to_end
     if beta_BTH is None:
         states, state = _add_states(k_end.mT @ v, decay.whole, state)
         writes = v
     else:
-        beta = _chunks(beta_BTH[..., None], C, G)
+        beta = in_chunks(beta_BTH[..., None], C, G)
         states, writes, state = _delta_states(k, v, beta, k_start, k_end, decay, state)
     out = q_start @ states + decay.scores(q, k) @ writes
     out_BTHV = out.permute(0, 1, 4, 2, 3, 5).reshape(B, -1, H, V)[:, :T]
     return out_BTHV, state.flatten(1, 2)
 
 
-def _chunks(x_BTHX: Tensor, chunk: int, n_groups: int) -> Tensor:
+def in_chunks(x_BTHX: Tensor, chunk: int, n_groups: int) -> Tensor:
     """[B, T, H, X] to [B, N, G, R, C, X]; the last chunk is filled with zeros, which leave a state as it is."""
     padded = F.pad(x_BTHX, (0, 0, 0, 0, 0, -x_BTHX.shape[1] % chunk))
     grouped = torch.unflatten(torch.unflatten(padded, 2, (n_groups, -1)), 1, (-1, chunk))
@@ -173,7 +173,7 @@ def _scalar_decay(log_decay: Tensor) -> _Decay:
     )
 
 
-def _vector_decay(log_decay: Tensor) -> _Decay:
+def key_decay(log_decay: Tensor) -> _Decay:
     """One decay per key channel: D is built by halves, so that every exponent is a sum of decays and none is positive.
 
     In a block of 2 S tokens, D from token j of the first half to token i of the second is (from the middle to i) times (from

@@ -17,6 +17,11 @@ from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem
 from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.relu2 import ReLU2
+from search_spaces.primitives.rg_lru import RGLRU
+from search_spaces.primitives.rwkv4 import RWKV4
+from search_spaces.primitives.rwkv6 import RWKV6
+from search_spaces.primitives.rwkv7 import RWKV7
+from search_spaces.primitives.rwkv_channel import RWKVChannel
 from search_spaces.primitives.s4d import S4D
 from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
@@ -35,10 +40,14 @@ Mixer = Annotated[
     | H3
     | S4D
     | Mamba
+    | RWKV4
+    | RWKV6
+    | RWKV7
+    | RGLRU
     | MemorySlots,
     Field(discriminator="kind"),
 ]
-Channel = Annotated[SwiGLU | ReLU2 | MoE, Field(discriminator="kind")]
+Channel = Annotated[SwiGLU | ReLU2 | RWKVChannel | MoE, Field(discriminator="kind")]
 
 CATALOGUE: dict[str, type[Primitive]] = {
     "attention": Attention,
@@ -53,9 +62,14 @@ CATALOGUE: dict[str, type[Primitive]] = {
     "h3": H3,
     "s4d": S4D,
     "mamba": Mamba,
+    "rwkv4": RWKV4,
+    "rwkv6": RWKV6,
+    "rwkv7": RWKV7,
+    "rg_lru": RGLRU,
     "memory_slots": MemorySlots,
     "swiglu": SwiGLU,
     "relu2": ReLU2,
+    "rwkv_channel": RWKVChannel,
     "moe": MoE,
 }
 

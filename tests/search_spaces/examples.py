@@ -33,6 +33,11 @@ from search_spaces.primitives.recurrence import (
     retnet,
 )
 from search_spaces.primitives.relu2 import ReLU2
+from search_spaces.primitives.rg_lru import RGLRU
+from search_spaces.primitives.rwkv4 import RWKV4
+from search_spaces.primitives.rwkv6 import RWKV6
+from search_spaces.primitives.rwkv7 import RWKV7
+from search_spaces.primitives.rwkv_channel import RWKVChannel
 from search_spaces.primitives.s4d import S4D
 from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
@@ -142,6 +147,16 @@ EXAMPLES: dict[str, Any] = {
     "short_conv_7": ShortConv(width=7),
     "mamba": Mamba(state_size=4),
     "mamba_norm": Mamba(expand=1, state_size=6, conv_width=3, dt_rank=5, bcdt_norm=True),
+    "rwkv4": RWKV4(),
+    "rwkv4_width": RWKV4(width=20),
+    "rwkv5": RWKV6(n_heads=4, head_dim=8),
+    "rwkv5_shift": RWKV6(n_heads=2, head_dim=5, shift_rank=3),
+    "rwkv6": RWKV6(n_heads=4, head_dim=8, decay_rank=5, shift_rank=3),
+    "rwkv6_plain_shift": RWKV6(n_heads=3, head_dim=2, decay_rank=4),
+    "rwkv7": RWKV7(n_heads=4, head_dim=8, decay_rank=5, replace_rank=4, gate_rank=6),
+    "rwkv7_narrow": RWKV7(n_heads=1, head_dim=6, decay_rank=1, replace_rank=1, gate_rank=1),
+    "rg_lru": RGLRU(),
+    "rg_lru_blocks": RGLRU(width=40, n_blocks=4, conv_width=2),
     "s4d": S4D(state_size=8),
     "s4d_inverse": S4D(state_size=2, frequencies="inverse", min_step=0.01, max_step=0.01),
     "h3": H3(state_size=8),
@@ -154,6 +169,7 @@ EXAMPLES: dict[str, Any] = {
     "relu2": ReLU2(d_ff=40),
     "relu2_top_k": ReLU2(d_ff=40, n_active=10),
     "relu2_sub_norm": ReLU2(d_ff=40, sub_norm=True),
+    "rwkv_channel": RWKVChannel(d_ff=40),
     "moe": MoE(n_experts=4, top_k=2, d_expert=16),
     "moe_shared": MoE(n_experts=8, top_k=1, d_expert=9, n_shared=2),
     "moe_bias": MoE(n_experts=5, top_k=5, d_expert=8, balance="bias"),

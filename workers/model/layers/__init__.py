@@ -13,6 +13,11 @@ from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.relu2 import ReLU2
+from search_spaces.primitives.rg_lru import RGLRU
+from search_spaces.primitives.rwkv4 import RWKV4
+from search_spaces.primitives.rwkv6 import RWKV6
+from search_spaces.primitives.rwkv7 import RWKV7
+from search_spaces.primitives.rwkv_channel import RWKVChannel
 from search_spaces.primitives.s4d import S4D
 from search_spaces.primitives.segment_attention import SegmentAttention
 from search_spaces.primitives.short_conv import ShortConv
@@ -31,6 +36,11 @@ from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import Norm, RMSNorm, make_norm
 from workers.model.layers.recurrence import RecurrenceLayer
 from workers.model.layers.relu2 import ReLU2Layer
+from workers.model.layers.rg_lru import RGLRULayer
+from workers.model.layers.rwkv4 import RWKV4Layer
+from workers.model.layers.rwkv6 import RWKV6Layer
+from workers.model.layers.rwkv7 import RWKV7Layer
+from workers.model.layers.rwkv_channel import RWKVChannelLayer
 from workers.model.layers.s4d import S4DLayer
 from workers.model.layers.segment_attention import SegmentAttentionLayer
 from workers.model.layers.short_conv import ShortConvLayer
@@ -49,9 +59,14 @@ LAYERS: dict[type[Primitive], type[Part]] = {
     H3: H3Layer,
     S4D: S4DLayer,
     Mamba: MambaLayer,
+    RWKV4: RWKV4Layer,
+    RWKV6: RWKV6Layer,
+    RWKV7: RWKV7Layer,
+    RGLRU: RGLRULayer,
     MemorySlots: MemorySlotsLayer,
     SwiGLU: SwiGLULayer,
     ReLU2: ReLU2Layer,
+    RWKVChannel: RWKVChannelLayer,
     MoE: MoELayer,
 }
 
