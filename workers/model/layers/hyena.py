@@ -80,42 +80,43 @@ def _latest(inputs_BDL: Tensor, filter_DL: Tensor, count: int) -> Tensor:
 class _Filters(nn.Module):
     """The filters as functions of the lag: a sine network times a window, plus a weight of its own for lag 0."""
 
-    window_rate_D: Tensor
-
     def __init__(self, config: Hyena, d_model: int) -> None:
         super().__init__()
-        self.max_length, self.n_bands, self.d_model = config.max_length, config.emb_dim // 2, d_model
+        self.config, self.d_model = config, d_model
         width, hidden = config.filter_order, range(FILTER_LAYERS - 1)
         self.layers = nn.ModuleList([nn.Linear(config.emb_dim, width), *(nn.Linear(width, width) for _ in hidden)])
         self.frequency_F = nn.Parameter(torch.empty(width))
         self.out = nn.Linear(width, config.order * d_model, bias=False)
         self.skip_D = nn.Parameter(torch.empty(config.order * d_model))
-        self.register_buffer("window_rate_D", torch.empty(config.order * d_model), persistent=False)
 
     def initialise(self, init: Initialiser) -> None:
-        """Uniform weights, so that filters start of the order of one; windows evenly from slow to fast."""
+        """Uniform weights, so that filters start of the order of one."""
         bound = self.frequency_F.shape[0] ** -0.5
         for parameter in (*self.layers.parameters(), self.out.weight):
             init.uniform(parameter, -bound, bound)
         self.frequency_F.fill_(SINE_FREQUENCY)
         self.skip_D.normal_(generator=init.generator)
-        slow, fast = (-math.log(WINDOW_END) / end for end in WINDOW_ENDS)
-        rate_D = torch.linspace(slow, fast, self.d_model, device=self.skip_D.device, dtype=self.skip_D.dtype)
-        self.window_rate_D.copy_(rate_D.repeat(len(self.skip_D) // self.d_model))
 
     def forward(self, first: int, count: int) -> Tensor:
         """The filters' values at the lags from `first` on, [order D, count]."""
-        lag_T = torch.arange(first, first + count, device=self.skip_D.device)
-        time_T = lag_T.to(self.skip_D.dtype) / self.max_length
-        hidden = self._features(time_T)
+        weight = self.out.weight
+        lag_T = torch.arange(first, first + count, device=weight.device)
+        # half precision cannot count to a thousand
+        time_T = lag_T.to(torch.promote_types(weight.dtype, torch.float32)) / self.config.max_length
+        hidden = self._features(time_T).to(weight.dtype)
         for layer in self.layers:
             hidden = torch.sin(self.frequency_F * layer(hidden))
-        window_DT = torch.exp(-self.window_rate_D[:, None] * time_T)
         values_TD: Tensor = self.out(hidden)
-        return values_TD.mT * window_DT + self.skip_D[:, None] * (lag_T == 0)
+        return values_TD.mT * self._window(time_T).to(weight.dtype) + self.skip_D[:, None] * (lag_T == 0)
 
     def _features(self, time_T: Tensor) -> Tensor:
         """The lag, then cosines and sines that fit 1, 2, .. times into `max_length`: [T, emb_dim]."""
-        bands = torch.arange(1, self.n_bands + 1, device=time_T.device)
+        bands = torch.arange(1, self.config.emb_dim // 2 + 1, device=time_T.device)
         angles = time_T[:, None] * bands * (2 * math.pi)
         return torch.cat([time_T[:, None], angles.cos(), angles.sin()], dim=-1)
+
+    def _window(self, time_T: Tensor) -> Tensor:
+        """Exponentials, evenly from the slowest channel to the fastest, the same in every filter: [order D, T]."""
+        slow, fast = (math.log(WINDOW_END) / end for end in WINDOW_ENDS)
+        exponent_D = torch.linspace(slow, fast, self.d_model, device=time_T.device, dtype=time_T.dtype)
+        return (exponent_D[:, None] * time_T).exp().repeat(self.config.order, 1)
