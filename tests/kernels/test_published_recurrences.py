@@ -110,7 +110,7 @@ def mlstm(gates, q, k, v):
     return torch.stack(outputs, dim=1)
 
 
-def stabilised_mlstm(gates, q, k, v, split=T):
+def stabilised_mlstm(split, gates, q, k, v):
     """The same through the stabiliser and the chunked recurrence, in two segments."""
     input_gate, forget_gate = gates
     state, maximum, outputs = torch.zeros(B, H, K, V + 1).to(q), torch.zeros(B, H).to(q), []
@@ -131,7 +131,7 @@ def test_stabilised_writes_equal_the_plain_definition(spread, forget, split):
     gates = [spread * draw(B, T, H, seed=7), forget + draw(B, T, H, seed=8)]
     inputs = [x.requires_grad_() for x in (*gates, Q.clone(), KEYS.clone(), VALUES.clone())]
     gates, vectors = inputs[:2], inputs[2:]
-    expected, found = mlstm(gates, *vectors), stabilised_mlstm(gates, *vectors, split=split)
+    expected, found = mlstm(gates, *vectors), stabilised_mlstm(split, gates, *vectors)
     assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9)
     weights = draw(B, T, H, V, seed=9)
     for ours, theirs in zip(
@@ -148,7 +148,7 @@ def test_stabilised_writes_equal_transformers():
     q, k, v = Q.float(), KEYS.float(), VALUES.float()
     theirs = [x.transpose(1, 2) for x in (q, k, v, *gates)]
     expected = xlstm.mlstm_recurrent_sequence_native(*theirs, eps=0.0)
-    found = stabilised_mlstm(gates, q * SCALE, k, v)
+    found = stabilised_mlstm(T, gates, q * SCALE, k, v)
     expected = (expected[0] if isinstance(expected, tuple) else expected).transpose(1, 2)
     assert (found - expected).norm() <= 1e-5 * expected.norm()
 
@@ -156,7 +156,7 @@ def test_stabilised_writes_equal_transformers():
 def test_stabilised_writes_stay_finite_in_float32():
     """Input gates of 200 and after a long silence: e^200 is no float32."""
     gates = [200 * draw(B, T, H, seed=7).float(), -30 + draw(B, T, H, seed=8).float()]
-    found = stabilised_mlstm(gates, Q.float(), KEYS.float(), VALUES.float())
+    found = stabilised_mlstm(T, gates, Q.float(), KEYS.float(), VALUES.float())
     exact = mlstm([x.double() for x in gates], Q, KEYS, VALUES)
     assert found.isfinite().all()
     assert (found - exact).norm() <= 1e-4 * exact.norm()
