@@ -44,9 +44,9 @@ def model_rules(architecture: Architecture, family: str, attention: AttentionRul
     Tied embeddings are one tensor, as in saved checkpoints. Raises ValueError for an architecture that it cannot hold.
     """
     require(architecture, family, ("d_model", "input", "core"))
-    require(architecture.input, family, ("kind", "vocab_size", "tie_embeddings"))
     if not isinstance(architecture.input, TokenInput):
         raise ValueError(f"input {architecture.input.kind!r}: transformers' {family} only has 'tokens'")
+    require(architecture.input, family, ("kind", "vocab_size", "tie_embeddings"))
     ends = [same("ends.embedding.weight", "model.embed_tokens.weight"), same("norm.weight", "model.norm.weight")]
     if not architecture.input.tie_embeddings:
         ends.append(same("ends.head.weight", "lm_head.weight"))

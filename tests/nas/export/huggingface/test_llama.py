@@ -166,7 +166,11 @@ def test_family_refuses_attention_it_does_not_have(family, config, reason):
         (llama, Architecture(d_model=D, core=(Layer(mixers=(HEADS,)),)), "one attention and one swiglu"),
         (llama, architecture(HEADS, _with(soft_cap=2.0)), "soft_cap 2.0"),
         (llama, architecture(HEADS, Attention(n_heads=2, n_kv_heads=2, head_dim=8)), "one size of heads"),
-        (llama, architecture(HEADS).model_copy(update={"input": ContinuousInput(n_channels=2)}), "n_channels 2"),
+        (
+            llama,
+            architecture(HEADS).model_copy(update={"input": ContinuousInput(n_channels=2)}),
+            "input 'continuous': transformers' llama only has 'tokens'",
+        ),
         (llama, architecture(HEADS).model_copy(update={"input": TokenInput(rosa=True)}), "rosa True"),
         (mistral, architecture(HEADS, WINDOW), "one window for all"),
         (qwen3, architecture(NORMED_WINDOW, _with(qk_norm=True, window=9)), "one window for all layers that have one"),
