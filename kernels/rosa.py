@@ -43,7 +43,8 @@ def _block(tokens_BT: Tensor, seen: Seen) -> tuple[Tensor, Tensor, Seen]:
     earlier_NT = at_T - distance_N[:, None]
     same = all_BN[:, earlier_NT.clamp(min=0)] == all_BN[:, None, n_before:]
     mismatch_BNT = torch.where(same & (earlier_NT >= 0), -1, at_T).cummax(dim=-1).values
-    mismatch_BNT = torch.maximum(mismatch_BNT, F.pad(mismatch_BN, (0, n_new), value=n_before - 1)[..., None])
+    # what is filled in counts for nothing: the first new token has a mismatch at every distance beyond the old ones
+    mismatch_BNT = torch.maximum(mismatch_BNT, F.pad(mismatch_BN, (0, n_new))[..., None])
     length_BNT = at_T - mismatch_BNT
     # the longest suffix first, then the smallest distance; one number orders both, so no two candidates are equal
     best_BT = (length_BNT.long() * len(distance_N) - distance_N[:, None]).argmax(dim=1)

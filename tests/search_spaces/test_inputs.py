@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from nas.study import StudySpec
 from search_spaces.architecture import Architecture, BytePatchInput, ContinuousInput, Layer, TokenInput
-from search_spaces.cost import price, price_layer
+from search_spaces.cost import price
 from search_spaces.inputs import cannot_read
+from search_spaces.layer_cost import Stream, price_layer
 from search_spaces.presets import PRESETS
 from search_spaces.primitives import CostContext
 from search_spaces.primitives.attention import Attention
@@ -63,22 +64,24 @@ def test_measurements_have_a_matrix_and_a_bias_at_both_ends():
     assert measured.flops_per_token == tokens.flops_per_token - 2 * 100 * 16 + 2 * 2 * 3 * 16
 
 
+def layer_cost(layer, width, length):
+    """Of one layer; its FLOPs are those of all `length` tokens together."""
+    return price_layer(layer, Stream(width, "rms"), CostContext(context_length=length, bytes_per_element=4))
+
+
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 40, 41])
 def test_byte_patches_run_the_layers_once_for_each_patch(length):
     n_patches, n_last = math.ceil(length / 4), (length - 1) % 4 + 1
-    layers = price_layer(ATTENTION, 16, CostContext(context_length=n_patches, bytes_per_element=4))
-    last = price_layer(WITHIN, 6, CostContext(context_length=n_last, bytes_per_element=4))
+    layers, full, last = layer_cost(ATTENTION, 16, n_patches), layer_cost(WITHIN, 6, 4), layer_cost(WITHIN, 6, n_last)
     cost = cost_of(PATCHES, length)
     assert cost.state_bytes == layers.state_bytes + last.state_bytes + 4 * n_last + 4 * 16
-    full = price_layer(WITHIN, 6, CostContext(context_length=4)).flops_per_token
-    bytes_ = 4 * (n_patches - 1) * full + n_last * last.flops_per_token + length * 2 * 6 * (50 + 16)
-    patches = n_patches * layers.flops_per_token + (n_patches - 1) * 2 * 4 * 6 * 16
-    assert cost.flops_per_token == math.ceil((bytes_ + patches) / length)
+    within = (n_patches - 1) * full.flops_per_token + last.flops_per_token + length * 2 * 6 * (50 + 16)
+    across = layers.flops_per_token + (n_patches - 1) * 2 * 4 * 6 * 16
+    assert cost.flops_per_token == math.ceil((within + across) / length)
 
 
 def test_byte_patches_have_both_tables_and_both_matrices():
-    layers = price_layer(ATTENTION, 16, CostContext(context_length=1)).params
-    within = price_layer(WITHIN, 6, CostContext(context_length=1)).params
+    layers, within = layer_cost(ATTENTION, 16, 1).params, layer_cost(WITHIN, 6, 1).params
     between = 2 * 4 * 6 * 16 + 16
     assert cost_of(PATCHES, 8).params == 50 * 6 + between + within + 6 + layers + 16
     untied = PATCHES.model_copy(update={"tie_embeddings": False})
