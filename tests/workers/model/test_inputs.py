@@ -92,12 +92,13 @@ def test_filler_bytes_count_for_no_router():
 def test_copy_channel_adds_the_token_behind_the_last_occurrence():
     architecture = Architecture(d_model=D, input=TokenInput(vocab_size=6, rosa=True), core=ACROSS)
     ends = make_model(architecture).ends
+    read, copy = (ends.state_dict()[f"{name}.weight"] for name in ("embedding", "copied"))
     tokens = torch.tensor([[3, 1, 3, 1, 5, 3, 2]])
     stream, _ = ends.run(tokens, None, 0, passed(tokens), lambda x, *_: (x, ()))
     # after 3: nothing; 1: nothing; 3: the 1 behind it; 3 1: the 3; 5: nothing; 3: the 1 behind the later 3; 2: nothing
     copied = {2: 1, 3: 3, 5: 1}
     for t, token in enumerate(tokens[0].tolist()):
-        expected = ends.embedding.weight[token] + (ends.copied.weight[copied[t]] if t in copied else 0)
+        expected = read[token] + (copy[copied[t]] if t in copied else 0)
         assert torch.allclose(stream[0, t], expected)
 
 

@@ -54,9 +54,11 @@ def test_norm_has_the_parameters_it_costs_and_starts_plain(kind):
     assert sum(parameter.numel() for parameter in norm.parameters()) == norm_params(kind, SIZE)
     with torch.no_grad():
         norm.initialise()
-    assert torch.equal(norm.weight, torch.ones(SIZE))
-    if kind in ("layer", "dyt"):
-        assert not norm.bias.any()
+    start = norm.state_dict()
+    assert torch.equal(start.pop("weight"), torch.ones(SIZE))
+    assert {name: tensor.unique().tolist() for name, tensor in start.items()} == {
+        "rms": {}, "layer": {"bias": [0.0]}, "dyt": {"bias": [0.0], "alpha": [0.5]}, "l1": {}
+    }[kind]  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "form"), [("rms", RMSNorm), ("layer", LayerNorm), ("dyt", DyT), ("l1", L1Norm)])

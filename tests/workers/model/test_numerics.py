@@ -86,9 +86,10 @@ def test_every_product_of_the_layers_is_rounded_and_no_other():
 def test_expert_products_equal_dense_ones_with_the_same_weights():
     """One expert is a SwiGLU, so its rounding must be that of a SwiGLU, though its weights lie the other way round."""
     numerics = Numerics(weights="ternary", activations="int8", sparsity="2:4")
-    fields = {"d_model": 16, "numerics": numerics}
-    dense = make_model(Architecture(core=(Layer(channel=SwiGLU(d_ff=8)),), **fields))
-    routed = make_model(Architecture(core=(Layer(channel=MoE(n_experts=2, top_k=2, d_expert=8)),), **fields))
+    dense, routed = (
+        make_model(Architecture(d_model=16, core=(Layer(channel=channel),), numerics=numerics))
+        for channel in (SwiGLU(d_ff=8), MoE(n_experts=2, top_k=2, d_expert=8))
+    )
     experts = next(module for module in routed.modules() if isinstance(module, MoELayer))
     source = dense.state_dict()
     with torch.no_grad():
