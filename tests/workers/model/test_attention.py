@@ -1,12 +1,18 @@
 """What is special to the attention layer: rounded caches, keys read from other layers and loops, and what is kept of them."""
 
+import math
+
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from kernels.attention import attention
 from kernels.quantisation import fake_quantise_absmax
 from kernels.visibility import Window
 from search_spaces.architecture import Architecture, Layer, Loop, TokenInput
+from search_spaces.primitives import CostContext
 from search_spaces.primitives.attention import Attention
 from tests.search_spaces.examples import D_MODEL as D
 from tests.search_spaces.examples import VOCAB_SIZE
@@ -167,3 +173,48 @@ def test_top_k_scores_learn_from_the_loss():
     layer, x = make_layer(window=2, top_k=2), make_input()
     layer(x, new_pass()).square().sum().backward()
     assert layer.score.weight.grad.abs().gt(0).all()
+
+
+def option(values):
+    return st.none() | st.sampled_from(values)
+
+
+PATTERNS = {
+    "dense": {
+        "window": option([1, 2, 5, 12]),
+        "n_global": st.sampled_from([0, 0, 1, 4]),
+        "top_k": option([1, 3, 9]),
+    },
+    "strided": {"stride": st.integers(2, 12)},
+    "fixed": {"stride": st.integers(2, 12), "n_summary": st.integers(1, 4)},
+    "bigbird": {"block_size": st.integers(1, 6), "n_random": st.integers(0, 4), "n_global": st.integers(0, 4)},
+}
+OPTIONS = {
+    "n_heads": st.sampled_from([2, 4, 6]),
+    "n_kv_heads": st.sampled_from([1, 2]),
+    "head_dim": st.sampled_from([4, 7, 8]),
+    "rope": st.booleans(),
+    "rotary_fraction": st.sampled_from([1.0, 0.5]),
+    "soft_cap": option([2.0]),
+} | {name: st.booleans() for name in ("qk_norm", "sink", "output_gate", "sub_norm")}
+CONFIGS = st.sampled_from(sorted(PATTERNS)).flatmap(
+    lambda pattern: st.fixed_dictionaries({"pattern": st.just(pattern)} | OPTIONS | PATTERNS[pattern])
+)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(fields=CONFIGS, length=st.sampled_from([1, 6, 20]), seed=st.integers(0, 99))
+def test_any_possible_attention_decodes_what_it_computes_at_its_cost(fields, length, seed):
+    config = Attention(**fields)
+    assume(not list(config.problems(D)))
+    layer, x = make_layer(seed, **fields), make_input(seed)[:1, :length]
+    cost = config.cost(D, CostContext(context_length=length, bytes_per_element=4))
+    state, outputs = layer.initial_state(1), []
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        for t in range(length):
+            output, state = layer.extend(x[:, t : t + 1], state, Pass(torch.arange(t, t + 1)))
+            outputs.append(output)
+    assert torch.allclose(torch.cat(outputs, dim=1), layer(x, Pass(torch.arange(length))), atol=1e-5, rtol=1e-4)
+    assert math.ceil(counter.get_total_flops() / length) == cost.flops_per_token
+    assert sum(tensor.nbytes for tensor in state) == cost.state_bytes
+    assert sum(parameter.numel() for parameter in layer.parameters()) == cost.params
