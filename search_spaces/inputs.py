@@ -34,7 +34,7 @@ class BytePatchInput(Document):
     `d_model`, within a patch `within` at `d_byte`.
 
     e_t = E[x_t]; patch i is W_in [e of its bytes]; the layers read patch i - 1 (a learned start for i = 0) and give z_i;
-    the bytes of patch i read e_t + their slice of W_out norm(z_i), pass `within`, and predict the next byte.
+    the bytes of patch i read e_t + their slice of W_out norm(z_i), pass `within` and a norm, and predict the next byte.
     """
 
     kind: Literal["byte_patch"] = "byte_patch"
