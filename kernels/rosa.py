@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BLOCK = 128
-
+"""Tokens that are compared with all before them at once: what bounds the memory."""
 
 Seen = tuple[Tensor, Tensor]
 """After n tokens: the tokens [B, n], and for each distance 1..n the last position whose token differs from the one that far
@@ -35,6 +35,7 @@ def copies(tokens_BT: Tensor, seen: Seen) -> tuple[Tensor, Tensor, Seen]:
 
 
 def _block(tokens_BT: Tensor, seen: Seen) -> tuple[Tensor, Tensor, Seen]:
+    """`copies` for a few tokens. N counts distances, from 1 to all tokens so far."""
     past_BN, mismatch_BN = seen
     n_before, n_new = past_BN.shape[1], tokens_BT.shape[1]
     all_BN = torch.cat([past_BN, tokens_BT.to(torch.int32)], dim=1)
