@@ -55,6 +55,8 @@ class ZooInfo:
     title: str
     source: str
     simplified: str
+    causal: bool
+    """False for encoders, which see later tokens: tasks that predict the next one refuse them as references."""
     summary: str
     cost: Cost
     architecture: Architecture
@@ -126,6 +128,7 @@ def zoo() -> tuple[ZooInfo, ...]:
             title=entry.title,
             source=entry.source,
             simplified=entry.simplified,
+            causal=built[name].causal,
             summary=summarise(built[name]),
             cost=price(built[name], CostAt().context),
             architecture=built[name],

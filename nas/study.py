@@ -112,7 +112,7 @@ class StudySpec(Document):
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
     sampler: Sampler = Sampler()
     halving: Halving | None = Halving()
-    references: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+    references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     budget: Budget = Budget()
     cost_at: CostAt = CostAt()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

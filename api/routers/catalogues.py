@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.answer import json_answer
+from api.answer import counting_answer, json_answer
 from api.security import Reader
 from nas import catalogues
 from nas.catalogues import PrimitiveInfo, SpacesInfo, TaskInfo, ZooInfo
@@ -32,4 +32,4 @@ def zoo(_: Reader) -> Response:
 @router.get("/spaces", response_model=SpacesInfo)
 def spaces(_: Reader) -> Response:
     """Named spaces, and every gene that a space of your own may name."""
-    return json_answer(catalogues.spaces())
+    return counting_answer(catalogues.spaces())

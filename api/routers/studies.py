@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from api.answer import json_answer, quote_answer
+from api.answer import counting_answer, json_answer
 from api.body import JsonBody
 from api.openapi import body
 from api.routers.parameters import Cursor, Limit, StudyId
@@ -43,7 +43,7 @@ def submit(
 def check(_: Reader, document: JsonBody, settings: SettingsDep) -> Response:
     """Validate and price a study without creating it."""
     spec = read_spec(document, settings.data_root, settings.max_params)
-    return quote_answer(quote(spec, settings.max_params))
+    return counting_answer(quote(spec, settings.max_params))
 
 
 @router.get("/studies", response_model=Page[StudyRow])

@@ -43,6 +43,7 @@ class Attention(Primitive):
     """
 
     role: ClassVar[Role] = "mixer"
+    is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Softmax attention (shared heads, windows, sparse patterns, top-k, gates, shared caches)"
     source: ClassVar[str] = (
         "arXiv 1706.03762, 2305.13245, 1911.02150, 2004.05150, 1904.10509, 2007.14062, 2406.16747, 2510.24824"

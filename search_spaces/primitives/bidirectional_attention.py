@@ -13,6 +13,7 @@ class BidirectionalAttention(Primitive):
 
     role: ClassVar[Role] = "mixer"
     causal: ClassVar[bool] = False
+    is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Bidirectional attention"
     source: ClassVar[str] = "arXiv 1706.03762, 1810.04805 (BERT)"
     equation: ClassVar[str] = "o_t = sum_j softmax_j(q_t^T k_j / sqrt(head_dim)) v_j over all j, y = W_O o"

@@ -13,6 +13,7 @@ class Linformer(Primitive):
 
     role: ClassVar[Role] = "mixer"
     causal: ClassVar[bool] = False
+    is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Linformer"
     source: ClassVar[str] = "arXiv 2006.04768"
     equation: ClassVar[str] = (

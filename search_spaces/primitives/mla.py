@@ -18,6 +18,7 @@ class MLA(Primitive):
     """Softmax attention through a latent of `kv_rank` numbers for each token, with a decoupled rotary key."""
 
     role: ClassVar[Role] = "mixer"
+    is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Multi-head latent attention (MLA) with decoupled rotary positions"
     source: ClassVar[str] = (
         "arXiv 2405.04434 (DeepSeek-V2), 2412.19437 (DeepSeek-V3); without positions Kimi-Linear, 2510.26692"

@@ -72,6 +72,8 @@ class Primitive(Document):
     role: ClassVar[Role]
     causal: ClassVar[bool] = True
     """False for encoder mixers, whose outputs depend on later tokens: they cannot decode."""
+    is_attention: ClassVar[bool] = False
+    """Whether it mixes tokens by a softmax: what counts as attention in the share of a model."""
     title: ClassVar[str]
     source: ClassVar[str]
     """Where the definition is published, as an arXiv id or a repository."""

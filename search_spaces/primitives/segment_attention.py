@@ -16,6 +16,7 @@ class SegmentAttention(Primitive):
     """Softmax attention over a segment and a memory of the tokens before it, with sinusoidal relative positions."""
 
     role: ClassVar[Role] = "mixer"
+    is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Segment memory with relative positions (Transformer-XL)"
     source: ClassVar[str] = "arXiv 1901.02860"
     equation: ClassVar[str] = (

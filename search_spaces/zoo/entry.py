@@ -1,9 +1,11 @@
-"""What a zoo entry is, and the sizes that entries share."""
+"""What a zoo entry is, and the sizes and parts that entries share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from search_spaces.architecture import Architecture
+from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.norm import NormKind
+from search_spaces.primitives import Channel, Mixer
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.swiglu import SwiGLU
 
@@ -11,13 +13,15 @@ Build = Callable[[int, int], Architecture]
 
 HEAD_DIM = 16
 MAX_HEADS = 32
+WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZooEntry:
     """A named architecture from the literature, at any width.
 
-    simplified: how it differs from what was published. `builder(d_model, vocab_size)` makes it.
+    title: what it is, in one line. simplified: how it differs from what was published, sizes that `builder` scales with the
+    width left out. `builder(d_model, vocab_size)` makes it.
     """
 
     name: str
@@ -33,6 +37,18 @@ class ZooEntry:
         return self.builder(d_model, vocab_size)
 
 
+def model(d_model: int, vocab_size: int, *core: Layer, norm: NormKind = "rms") -> Architecture:
+    """Layers over tokens, each run once."""
+    return Architecture(d_model=d_model, input=TokenInput(vocab_size=vocab_size), core=core, norm=norm)
+
+
+def stack(
+    n_layers: int, mixer: Mixer, channel: Channel | None, d_model: int, vocab_size: int, norm: NormKind = "rms"
+) -> Architecture:
+    """`n_layers` equal layers of one mixer and one channel part."""
+    return model(d_model, vocab_size, *(Layer(mixers=(mixer,), channel=channel),) * n_layers, norm=norm)
+
+
 def heads(d_model: int) -> int:
     """As many heads as give an even width of about `HEAD_DIM`: a power of two, at most `MAX_HEADS`."""
     count = 1
@@ -41,10 +57,21 @@ def heads(d_model: int) -> int:
     return count
 
 
-def attention(d_model: int, *, rope: bool = True) -> Attention:
+def head_dim(d_model: int) -> int:
+    """Channels of each of `heads(d_model)` heads; even."""
+    return d_model // heads(d_model)
+
+
+def rotary_fraction(d_model: int, share: float) -> float:
+    """The largest part of a head, at most `share` of it, that is an even number of channels; at least two of them."""
+    size = head_dim(d_model)
+    return max(2, int(size * share) // 2 * 2) / size
+
+
+def attention(d_model: int, *, rope: bool = True, window: int | None = None) -> Attention:
     """Grouped-query attention: half as many key/value heads as heads."""
     n_heads = heads(d_model)
-    return Attention(n_heads=n_heads, n_kv_heads=max(1, n_heads // 2), head_dim=d_model // n_heads, rope=rope)
+    return Attention(n_heads=n_heads, n_kv_heads=max(1, n_heads // 2), head_dim=head_dim(d_model), rope=rope, window=window)
 
 
 def ffn(d_model: int) -> SwiGLU:

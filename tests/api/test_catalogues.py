@@ -11,7 +11,8 @@ def test_primitives_have_schemas_that_their_zoo_uses_satisfy(client: httpx.Clien
     found = {item["kind"]: item for item in client.get("/v1/primitives").json()}
     assert found.keys() == CATALOGUE.keys()
     for entry in client.get("/v1/zoo").json():
-        for layer in entry["architecture"]["core"]:
+        built = entry["architecture"]
+        for layer in [*built["prelude"], *built["core"], *built["coda"]]:
             for part in [*layer["mixers"], *([layer["channel"]] if layer["channel"] else [])]:
                 Draft202012Validator(found[part["kind"]]["schema"]).validate(part)
 
@@ -27,8 +28,19 @@ def test_zoo_entries_are_priced_and_can_be_references(client: httpx.Client):
     zoo = client.get("/v1/zoo").json()
     assert [entry["name"] for entry in zoo] == list(ZOO)
     assert all(entry["cost"]["params"] > 0 for entry in zoo)
-    spec = {"name": "all references", "space": {"preset": "recall_demo"}, "references": [entry["name"] for entry in zoo]}
+    references = [entry["name"] for entry in zoo if entry["causal"]]
+    spec = {"name": "all references", "space": {"preset": "recall_demo"}, "references": references}
     assert client.post("/v1/studies:check", json=spec).status_code == 200
+
+
+def test_zoo_entries_that_see_later_tokens_are_refused_as_references(client: httpx.Client):
+    encoders = [entry["name"] for entry in client.get("/v1/zoo").json() if not entry["causal"]]
+    assert encoders == ["linformer", "fnet"]
+    for name in encoders:
+        spec = {"name": "encoder", "space": {"preset": "recall_demo"}, "references": ["transformer", name]}
+        answer = client.post("/v1/studies:check", json=spec)
+        assert answer.status_code == 422
+        assert f"{name}: core[0].mixers[0] ({name}) sees later tokens" in answer.text
 
 
 def test_spaces_can_be_submitted_by_name_and_written_out(client: httpx.Client):
@@ -47,5 +59,5 @@ def test_genes_say_what_they_allow(client: httpx.Client):
     depth = next(gene for gene in genes["macro"] if gene["name"] == "depth")
     assert depth["allowed"] == "an integer from 1 to 256"
     heads = next(gene for gene in genes["macro"] if gene["name"] == "n_heads")
-    assert heads["condition"] == "some layer has attention"
+    assert heads["condition"] == "some layer is attention of some kind"
     assert {"layer0.mixer", "layer0.channel"} <= {gene["name"] for gene in genes["micro"]}

@@ -1,4 +1,4 @@
-"""The model around the layers: depth, loops, branches, routing biases, initialisation, and the published zoo."""
+"""The model around the layers: depth, loops, branches, routing biases and initialisation."""
 
 import pytest
 import torch
@@ -8,7 +8,6 @@ from search_spaces.cost import MAX_PARAMS, price
 from search_spaces.primitives import CostContext
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.swiglu import SwiGLU
-from search_spaces.zoo import ZOO
 from tests.search_spaces.examples import D_MODEL, EXAMPLES, VOCAB_SIZE
 from tests.workers.model.models import make_model, make_tokens
 from workers.model import build
@@ -165,12 +164,3 @@ def test_build_refuses_a_model_that_is_too_large_before_allocating():
     layer = Layer(channel=SwiGLU(d_ff=262_144))
     with pytest.raises(ValueError, match=f"at most {MAX_PARAMS:,}"):
         build(Architecture(d_model=65_536, core=20 * (layer,)))
-
-
-@pytest.mark.parametrize("name", ZOO)
-def test_zoo_builds_with_the_parameters_it_costs(name):
-    architecture = ZOO[name].build(64)
-    model = build(architecture, torch.Generator().manual_seed(0))
-    assert sum(p.numel() for p in model.parameters()) == price(architecture, CostContext(context_length=1)).params
-    tokens = make_tokens(architecture, 24)
-    assert torch.allclose(decode(model.eval(), tokens), model(tokens).logits_BTV, atol=1e-5)
