@@ -5,7 +5,8 @@ allowed knobs the extremes have the most: the heaviest layer of every position, 
 options of the whole model, bounds all members, and a space of 10^12-parameter models is refused without building one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from itertools import product
 
 from search_spaces.allowed import Allowed, Values
@@ -23,17 +24,18 @@ from search_spaces.primitives import Channel, CostContext, Mixer, Primitive, Pro
 from search_spaces.primitives.moe import MoE
 
 _ANYWHERE = CostContext(context_length=1)
-_MODEL_GENES = (
-    "n_loops", "injection", "loop_norm", "step_embedding", "loop_depth", "norm", "n_streams", "n_meta", "mtp", "next_latent",
-)  # fmt: skip
-"""Genes of the whole model that its number of parameters depends on."""
+_RISING = ("n_loops", "loop_norm", "step_embedding", "n_streams", "n_meta", "mtp", "next_latent")
+"""Genes of the whole model whose last value makes most parameters."""
+_WORDS = ("injection", "loop_depth", "norm")
+"""Those whose words have to be compared."""
 
 Words = tuple[tuple[str, ...], tuple[str, ...]]
+MixerOf = Callable[[str, int], Mixer]
+"""The heaviest mixer of a word at a width."""
 
 
-def oversized(allowed: Allowed, possible: frozenset[str], source: Input) -> Iterator[Problem]:
+def oversized(allowed: Allowed, bound: int) -> Iterator[Problem]:
     """A problem when some assignment of an otherwise feasible space may have more than `MAX_PARAMS` parameters."""
-    bound = params_bound(allowed, possible, source)
     if bound > MAX_PARAMS:
         where = f"with d_model {allowed['d_model'][-1]} and depth {allowed['depth'][-1]}"
         reason = f"{where} an architecture may have {bound:,} parameters; at most {MAX_PARAMS:,}"
@@ -42,11 +44,12 @@ def oversized(allowed: Allowed, possible: frozenset[str], source: Input) -> Iter
 
 def params_bound(allowed: Allowed, possible: frozenset[str], source: Input) -> int:
     """No assignment of a feasible space has more parameters."""
-    positions = _choices(allowed, possible)
-    heaviest = {words: _heaviest_layer(words, allowed, possible) for words in set(positions)}
+    positions, mixer_of = _choices(allowed, possible), cache(partial(_heaviest_mixer, allowed))
+    heaviest = {words: _heaviest_layer(words, allowed, possible, mixer_of) for words in set(positions)}
     layers = tuple(heaviest[words] for words in positions)
-    fixed = {gene: values[0] for gene, values in allowed.items()} | {"d_model": allowed["d_model"][-1]}
-    return max(_params(layers, fixed | corner, source) for corner in _corners_of(_MODEL_GENES, allowed))
+    rising = {gene: allowed[gene][-1] for gene in ("d_model", *_RISING)}
+    fixed = {gene: values[0] for gene, values in allowed.items()} | rising
+    return max(_params(layers, {**fixed, **corner}, source) for corner in _corners_of(_WORDS, allowed))
 
 
 def _params(layers: tuple[Layer, ...], assignment: Assignment, source: Input) -> int:
@@ -73,10 +76,10 @@ def _words(values: Values) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
-def _heaviest_layer(words: Words, allowed: Allowed, possible: frozenset[str]) -> Layer:
+def _heaviest_layer(words: Words, allowed: Allowed, possible: frozenset[str], mixer_of: MixerOf) -> Layer:
     """The layer with the most parameters: its mixers and its channel part add up, so each is chosen alone."""
     d_model, capacity = int(allowed["d_model"][-1]), 0.5 if "skipping" in possible else None
-    mixers = [layer for word in words[0] for layer in _mixer_layers(word, allowed)]
+    mixers = [layer for word in words[0] for layer in _mixer_layers(word, allowed, mixer_of)]
     channels = [channel for word in words[1] if (channel := _heaviest_channel(word, allowed)) is not None]
     channel = max(channels, key=lambda part: _weight(part, d_model), default=None)
     heaviest = max(mixers, key=lambda layer: _layer_weight(layer, d_model), default=None)
@@ -84,27 +87,40 @@ def _heaviest_layer(words: Words, allowed: Allowed, possible: frozenset[str]) ->
     return Layer.model_validate({**joined, "channel": channel, "capacity": capacity})
 
 
-def _mixer_layers(word: str, allowed: Allowed) -> Iterator[Layer]:
+def _mixer_layers(word: str, allowed: Allowed, mixer_of: MixerOf) -> Iterator[Layer]:
     """A layer of these mixers at their heaviest, joined in every allowed way; none for the word "none"."""
     d_model, names = int(allowed["d_model"][-1]), word.split("+")
     if word == "none":
         return
     if len(names) == 1:
-        yield Layer(mixers=(_heaviest_mixer(word, d_model, allowed),))
+        yield Layer(mixers=(mixer_of(word, d_model),))
     for fusion in _words(allowed["fusion"]):
         if len(names) > 1 and fusion in LAYER_FUSION:
             widths = (d_model // 2, d_model - d_model // 2) if fusion == "parallel_split" else None
             at = widths or (d_model,) * len(names)
-            mixers = tuple(_heaviest_mixer(name, width, allowed) for name, width in zip(names, at, strict=True))
+            mixers = tuple(mixer_of(name, width) for name, width in zip(names, at, strict=True))
             yield Layer.model_validate({"mixers": mixers, "fusion": LAYER_FUSION[fusion], "widths": widths})
 
 
-def _heaviest_mixer(name: str, width: int, allowed: Allowed) -> Mixer:
-    """The mixer with most parameters over the corners of its knobs."""
+def _heaviest_mixer(allowed: Allowed, name: str, width: int) -> Mixer:
+    """The mixer with most parameters over the corners of its knobs, at each with the heaviest of every extra."""
     option = MIXERS[name]
     fixed = {gene: values[0] for gene, values in allowed.items()} | {"d_model": allowed["d_model"][-1]}
-    corners = (option.build(fixed | corner, width) for corner in _corners_of(option.knobs, allowed))
-    return max(corners, key=lambda part: _weight(part, width))
+
+    def built(assignment: Assignment) -> Mixer:
+        return option.build({**fixed, **assignment}, width)
+
+    def weight_with(knobs: Assignment, extra: str, value: GeneValue) -> int:
+        return _weight(built({**knobs, extra: value}), width)
+
+    def heaviest_at(corner: Assignment) -> Mixer:
+        best = dict(corner)
+        for extra in option.extras:
+            values = _corners(allowed[extra])
+            best[extra] = max(values, key=partial(weight_with, best, extra))
+        return built(best)
+
+    return max(map(heaviest_at, _corners_of(option.knobs, allowed)), key=lambda part: _weight(part, width))
 
 
 def _heaviest_channel(word: str, allowed: Allowed) -> Channel | None:

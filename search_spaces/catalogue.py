@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 
 from search_spaces.genes import Facts, Gene, GeneValue, Mode, Number, OneOf
-from search_spaces.options import attention, channels, composition, layout, loops, numerics, recurrent
+from search_spaces.options import attention, channels, composition, layout, linear, loops, numerics
 from search_spaces.options.option import MixerOption
 
 ATTENTION_MIXERS = tuple(attention.OPTIONS)
-LINEAR_MIXERS = tuple(recurrent.OPTIONS)
-MIXERS: dict[str, MixerOption] = {**attention.OPTIONS, **recurrent.OPTIONS}
+LINEAR_MIXERS = tuple(linear.OPTIONS)
+MIXERS: dict[str, MixerOption] = {**attention.OPTIONS, **linear.OPTIONS}
 MAX_DEPTH: dict[Mode, int] = {"macro": layout.MAX_MACRO_DEPTH, "micro": 32}
 
 _MIXER_FACTS = {name: (name, *option.facts) for name, option in MIXERS.items()}
@@ -103,7 +103,7 @@ _MACRO_CHANNEL = (
     ),
 )
 
-_KNOBS = (*attention.KNOBS, *recurrent.KNOBS)
+_KNOBS = (*attention.KNOBS, *linear.KNOBS)
 _SHARED = (*channels.KNOBS, *composition.GENES, *loops.GENES, *numerics.GENES)
 
 MACRO = (_WIDTH, _depth("macro"), *layout.GENES, *_MACRO_MIXERS, *_KNOBS, *_MACRO_CHANNEL, *_SHARED)

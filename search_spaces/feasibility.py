@@ -20,6 +20,7 @@ from search_spaces.options.loops import ROUTED_DEPTHS
 from search_spaces.primitives import Problem
 
 EVEN_STATES = {
+    "recurrence": "rotary positions turn pairs",
     "retnet": "rotary positions turn pairs",
     "s4d": "states are complex pairs",
     "h3": "states are complex pairs",
@@ -40,6 +41,7 @@ def impossible(allowed: Allowed, possible: frozenset[str], source: Input) -> Ite
         "h3": _h3_rules,
         "explicit": _explicit_rules,
         "heads": _recurrence_rules,
+        "whole_heads": _whole_head_rules,
         "state": _state_rules,
         "channel": _channel_rules,
         "moe": _period_rules,
@@ -109,9 +111,21 @@ def _h3_rules(allowed: Allowed) -> Iterator[Problem]:
         yield Problem("h3_head_dim", reason)
 
 
+def _whole_head_rules(allowed: Allowed) -> Iterator[Problem]:
+    wrong = [heads for heads in allowed["linear_heads"] if _widths(allowed) % int(heads)]
+    if wrong:
+        reason = f"{listed(wrong)} must divide every allowed d_model, which rwkv and rg_lru split"
+        yield Problem("linear_heads", f"{reason}; allowed: {_divisors(_widths(allowed))}")
+    if _narrowest(allowed) < 2 * _most(allowed["linear_heads"]):
+        reason = f"{_most(allowed['linear_heads'])} heads over a width of {_narrowest(allowed)} are narrower than 2 each"
+        yield Problem("linear_heads", f"{reason}; use at most {_narrowest(allowed) // 2}")
+
+
 def _state_rules(allowed: Allowed) -> Iterator[Problem]:
     odd = [size for size in allowed["state_size"] if int(size) % 2]
-    paired = sorted(mixer_names(allowed) & EVEN_STATES.keys())
+    paired = sorted((mixer_names(allowed) & EVEN_STATES.keys()) - {"recurrence"})
+    if True in allowed["rec_rope"] and "recurrence" in mixer_names(allowed):
+        paired.append("recurrence")
     if odd and paired:
         yield Problem("state_size", f"{listed(odd)} must be even, because {paired[0]}'s {EVEN_STATES[paired[0]]}")
 

@@ -72,7 +72,7 @@ class Space(Document):
         object.__setattr__(self, "genes", parse_genes(self.mode, self.genes))
         refuse(_never_decided(self._reach))
         refuse(impossible(self._allowed, self._reach.possible, self.input))
-        refuse(oversized(self._allowed, self._reach.possible, self.input))
+        refuse(oversized(self._allowed, self._params_bound))
         return self
 
     @cached_property
@@ -115,6 +115,10 @@ class Space(Document):
 
     def params_bound(self) -> int:
         """No member has more parameters."""
+        return self._params_bound
+
+    @cached_property
+    def _params_bound(self) -> int:
         return params_bound(self._allowed, self._reach.possible, self.input)
 
     def suggest(self, trial: Suggester) -> Params:

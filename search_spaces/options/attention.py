@@ -110,7 +110,8 @@ OPTIONS: dict[str, MixerOption] = {
             name="attention",
             build=_attention,
             facts=(*_KV, "cache"),
-            knobs=(*_HEADS, "pattern", "sink", "output_gate", "norm"),
+            knobs=("n_heads", "n_kv_heads"),
+            extras=("qk_norm", "pattern", "sink", "output_gate", "norm"),
         ),
         MixerOption(
             name="mla",

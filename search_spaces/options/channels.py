@@ -5,6 +5,7 @@ from search_spaces.options.option import Assignment, ChannelOption, whole
 from search_spaces.primitives import Channel
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.relu2 import ReLU2
+from search_spaces.primitives.rwkv_channel import RWKVChannel
 from search_spaces.primitives.swiglu import SwiGLU
 
 DENSE_KNOBS = ("ffn_ratio", "norm")
@@ -49,6 +50,10 @@ def _relu2_glu(assignment: Assignment) -> Channel:
 
 def _relu2(assignment: Assignment) -> Channel:
     return ReLU2(d_ff=_width(assignment), sub_norm=_sub_norm(assignment), n_active=_n_active(assignment))
+
+
+def _rwkv_channel(assignment: Assignment) -> Channel:
+    return RWKVChannel(d_ff=_width(assignment))
 
 
 def _none(_: Assignment) -> None:
@@ -104,6 +109,7 @@ OPTIONS: dict[str, ChannelOption] = {
         ChannelOption(name="geglu", build=_geglu, facts=_DENSE, knobs=DENSE_KNOBS),
         ChannelOption(name="relu2_glu", build=_relu2_glu, facts=_DENSE, knobs=DENSE_KNOBS),
         ChannelOption(name="relu2", build=_relu2, facts=_DENSE, knobs=DENSE_KNOBS),
+        ChannelOption(name="rwkv_channel", build=_rwkv_channel, facts=("channel",), knobs=("ffn_ratio",)),
         ChannelOption(name="moe", build=_moe, facts=_CHOSEN, knobs=MOE_KNOBS),
         ChannelOption(name="moe_fine", build=_moe_fine, facts=(*_CHOSEN, "fine"), knobs=FINE_KNOBS),
         ChannelOption(name="moe_shared", build=_moe_shared, facts=(*_CHOSEN, "fine", "shared"), knobs=SHARED_KNOBS),

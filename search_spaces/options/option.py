@@ -21,6 +21,8 @@ class MixerOption:
     """What the word lets later genes know, beside its own name."""
     knobs: tuple[str, ...]
     """Genes that the number of its parameters depends on, d_model aside."""
+    extras: tuple[str, ...] = ()
+    """Further such genes, each of which adds the same parameters whatever the other extras are."""
     causal: bool = True
     """False for encoder mixers."""
 

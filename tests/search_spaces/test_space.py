@@ -42,6 +42,17 @@ POOL: dict[str, list[Any]] = {
     "n_summary": [1, 9],
     "rope_dim": [3, 4, 8],
     "q_rank": [0, 24],
+    "rec_decay": ["none", "slope", "step", "step_key", "sigmoid_key", "low_rank"],
+    "rec_write": ["add", "delta", "delta2"],
+    "rec_feature_map": ["none", "elu1", "relu"],
+    "rec_normaliser": [False, True],
+    "rec_rope": [False, True],
+    "rec_gate": ["none", "swish", "sigmoid"],
+    "rec_groups": ["all", "one"],
+    "rec_conv_width": [0, 4],
+    "n_features": [4, 16],
+    "beta_scale": [1, 2],
+    "lora_rank": [4, 8],
     "h3_head_dim": [1, 2, 3],
     "linformer_rank": [8, 2000],
     "n_slots": [2, 8],
@@ -110,10 +121,10 @@ def read(genes, mode="macro", **fields) -> Space:
 
 
 @st.composite
-def documents(draw, most_values: int = 3):
+def documents(draw, most_genes: int = 8, most_values: int = 3):
     mode = draw(st.sampled_from(["macro", "micro"]))
     pool: dict[str, list[Any]] = MACRO_POOL if mode == "macro" else MICRO_POOL
-    names = draw(st.sets(st.sampled_from(sorted(pool)), min_size=1, max_size=8))
+    names = draw(st.sets(st.sampled_from(sorted(pool)), min_size=1, max_size=most_genes))
     lists = {
         name: draw(st.lists(st.sampled_from(pool[name]), min_size=1, max_size=most_values, unique=True))
         for name in sorted(names)
@@ -123,10 +134,16 @@ def documents(draw, most_values: int = 3):
 
 @st.composite
 def spaces(draw):
-    try:
-        return Space.from_data(draw(documents()))
-    except ValidationError:
-        assume(False)
+    """A valid space: of a drawn document, the genes that are not refused."""
+    document = draw(documents(most_genes=12))
+    while document["genes"]:
+        try:
+            return Space.from_data(document)
+        except ValidationError as error:
+            refused = {str(problem["loc"][1]) for problem in error.errors()} & document["genes"].keys()
+            assume(refused)
+            document["genes"] = {name: values for name, values in document["genes"].items() if name not in refused}
+    assume(False)
 
 
 class Scripted:
