@@ -28,7 +28,7 @@ def _attention(assignment: Assignment, width: int) -> Mixer:
         {
             **_heads(assignment, width),
             **_pattern(assignment),
-            "rotary_fraction": ROTARY_SHARES[str(assignment.get("rotary_share", "all"))],
+            "rotary_fraction": ROTARY_SHARES[str(assignment["rotary_share"])] if assignment["rope"] else 1.0,
             "soft_cap": float(assignment["soft_cap"]) or None,
             "sink": assignment["sink"],
             "output_gate": assignment["output_gate"],

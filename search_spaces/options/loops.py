@@ -98,7 +98,7 @@ def loops(assignment: Assignment) -> dict[str, Any]:
         {
             "norm": assignment["loop_norm"],
             "step_embedding": assignment["step_embedding"],
-            "shift": bool(assignment.get("loop_shift")) and depth == "fixed",
+            "shift": injection != "none" and depth == "fixed" and assignment["loop_shift"],
             "depth": depth,
             "eval_loops": n_loops + more if more else None,
         }

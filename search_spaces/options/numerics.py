@@ -62,7 +62,11 @@ GENES = (
 def numerics(assignment: Assignment) -> dict[str, Any]:
     """These fields of an architecture."""
     n_tokens, d_model = given(assignment, "mtp"), whole(assignment, "d_model")
-    formats = {"weights": assignment["weight_format"], "activations": assignment.get("activation_format", "float")}
+    low_bit = assignment["weight_format"] != "float"
+    formats = {
+        "weights": assignment["weight_format"],
+        "activations": assignment["activation_format"] if low_bit else "float",
+    }
     return {
         "norm": NORMS[str(assignment["norm"])],
         "numerics": Numerics.model_validate(formats | {"sparsity": assignment["sparsity"]}),
