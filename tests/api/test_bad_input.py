@@ -57,7 +57,7 @@ BODIES = {
     "unknown task": (spec(protocol={"tasks": [{"name": "chess"}]}), "/protocol/tasks/0", "'mqar'"),
     "unknown metric": (spec(objectives=["score", "speed"]), "/objectives/1", "'params'"),
     "unknown reference": (spec(references=["gpt5"]), "", "transformer"),
-    "unknown preset": (spec(space={"preset": "everything"}), "/space/preset", "hybrid_ratio"),
+    "unknown preset": (spec(space={"preset": "nothing"}), "/space/preset", "hybrid_ratio"),
     "preset of wrong type": (spec(space={"preset": ["recall_demo"]}), "/space/preset", "hybrid_ratio"),
     "preset and more": (spec(space={"preset": "recall_demo", "genes": {}}), "/space", "stands alone"),
     "heads that do not divide width": (space(d_model=[64], depth=[2], attention_ratio=[1.0], n_heads=[7]), "/space", "7"),
