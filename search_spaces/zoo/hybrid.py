@@ -132,7 +132,7 @@ GRANITE4_REAL = ZooEntry(
     name="granite4_real",
     title="Granite 4.0 as published: 9 Mamba-2 layers to 1 attention, no positions",
     source="IBM Granite 4.0 H model cards (2025); arXiv 2405.21060 for Mamba-2",
-    simplified="The dense model, without embedding, residual and logit multipliers; 10 layers for 40.",
+    simplified="The dense model, without multipliers on embeddings, residuals, attention and logits; 10 layers for 40.",
     builder=_granite4_real,
 )
 GRANITE4_SEED = ZooEntry(
