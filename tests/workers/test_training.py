@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from nas.protocol import Recipe
+from search_spaces.architecture import Architecture, Layer
+from tests.search_spaces.examples import EXAMPLES
 from tests.workers.runs import HYBRID, RECALL
 from workers.failures import DeadlineExceeded
 from workers.model import build
@@ -79,3 +81,19 @@ def test_diverged_training_stops_early():
 def test_advance_ends_at_the_deadline():
     with pytest.raises(DeadlineExceeded):
         make_training().advance(20, batch_of, Deadline(time.monotonic() - 1))
+
+
+def test_weight_decay_shrinks_matrices_and_leaves_rates_shares_and_gains():
+    mixers = ("mamba", "s4d", "rwkv6", "kda")
+    architecture = Architecture(d_model=32, core=tuple(Layer(mixers=(EXAMPLES[name],)) for name in mixers))
+    model = build(architecture, torch.Generator().manual_seed(1))
+    plan = Plan(learning_rate=0.1, total_steps=2, curve_steps=frozenset({2}), recipe=Recipe(weight_decay=0.5))
+    training = Training(model, plan)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    training._optimiser.step()
+    shrunk = {name.split(".")[-1] for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    kept = {name.split(".")[-1] for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])}
+    assert {"log_rate_DN", "log_rate_DM", "frequency_DM", "c_DM2", "share_ND", "step_bias_GK", "skip_D", "bias"} <= kept
+    assert shrunk == {"weight", "up_NRD"}
