@@ -8,6 +8,8 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 
 import torch
 
@@ -133,10 +135,12 @@ class Training:
 
 
 def _adamw(model: Model, learning_rate: torch.Tensor, recipe: Recipe) -> torch.optim.AdamW:
-    """Weight decay shrinks matrices; gains, biases and decay rates keep their scale."""
+    """Weight decay shrinks matrices; gains, biases, and what modules call `undecayed`, such as rates, keep their scale."""
+    kept = {id(getattr(module, name)) for module in model.modules() for name in getattr(type(module), "undecayed", ())}
     parameters = list(model.parameters())
+    shrinks = [parameter.ndim >= 2 and id(parameter) not in kept for parameter in parameters]
     groups = [
-        {"params": [parameter for parameter in parameters if parameter.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
+        {"params": list(compress(parameters, shrinks)), "weight_decay": recipe.weight_decay},
+        {"params": list(compress(parameters, map(not_, shrinks))), "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)

@@ -6,6 +6,7 @@ its window; one with global tokens counts them among those.
 """
 
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from workers.model.streams import from_streams, to_streams
 
 class Backbone(Block):
     """Maps embedded tokens [B, T, D] to the stream before the last norm, [B, T, D]. State: prelude, core, coda."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("meta",)
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

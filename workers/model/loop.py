@@ -5,6 +5,8 @@ Loop r >= 1 enters with the output h of the loop before and the core's own input
 then adds the vector of its step (Universal Transformer, 1807.03819). Loops beyond those trained take the last step's vector.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,8 @@ from workers.model.stack import Stack
 
 class LoopEntry(nn.Module):
     """What the core's layers read in each loop."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

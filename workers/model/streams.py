@@ -10,6 +10,8 @@ weighted sum of all, plus its own share of what f writes; the weights are learne
 At the start A_r = 1, B = 1, A_m picks one stream, W = 0 and s = 0.01: with equal streams each is the plain residual stream.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -59,6 +61,8 @@ class Residual(nn.Module):
 
 class HyperConnection(Residual):
     """Several streams, [B, T, n, D]; `first` is the one that the sublayer reads at the start."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("alpha",)
 
     def __init__(self, d_model: int, norm: NormKind, n_streams: int, first: int) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ A decay takes the layer's input and the raw numbers that the layer's input proje
 """
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +76,8 @@ class SlopeDecay(FixedDecay):
 class LearnedDecay(Decay):
     """The sigmoid of a trained number, of each head or of each key channel, the same at every token."""
 
+    undecayed: ClassVar[tuple[str, ...]] = ("logit",)
+
     def __init__(self, config: Recurrence, d_model: int) -> None:
         super().__init__(config, d_model)
         self.logit = nn.Parameter(torch.empty((config.n_groups, config.key_dim) if config.decays_keys else (config.n_heads,)))
@@ -90,6 +93,8 @@ class LearnedDecay(Decay):
 
 class SigmoidDecay(Decay):
     """mLSTM and HGRN2: a forget gate, the sigmoid of a projection, raised linearly so that it is at least the floor."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("bias",)
 
     def __init__(self, config: Recurrence, d_model: int) -> None:
         super().__init__(config, d_model)
@@ -129,6 +134,8 @@ class StepDecay(Decay):
 
 class KeyStepDecay(Decay):
     """KDA: exp(-step * rate) with a positive step per key channel, of a low-rank projection, and a positive rate per group."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("step_bias_GK",)
 
     def __init__(self, config: Recurrence, d_model: int) -> None:
         super().__init__(config, d_model)

@@ -1,6 +1,7 @@
 """Learned diagonal state spaces, as S4D and H3 use them."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ class DiagonalSSM(nn.Module):
 
     State: [B, systems, inputs of each system, state_size], in the accumulation dtype.
     """
+
+    undecayed: ClassVar[tuple[str, ...]] = ("log_rate_DM", "frequency_DM", "c_DM2")
 
     def __init__(self, n_systems: int, state_size: int) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Torch layer of `search_spaces.primitives.mamba`."""
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ STEP_RANGE = (1e-3, 1e-1)
 
 class MambaLayer(Part):
     """State: that of the scan [B, inner, state_size], in the accumulation dtype, then the convolution's tail."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("log_rate_DN",)
 
     def __init__(self, config: Mamba, d_model: int) -> None:
         super().__init__()

@@ -1,5 +1,7 @@
 """Torch layer of `search_spaces.primitives.memory_slots`."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +17,8 @@ class MemorySlotsLayer(Part):
 
     The memory starts as learned vectors: were all slots alike, content could never tell them apart.
     """
+
+    undecayed: ClassVar[tuple[str, ...]] = ("memory_MW",)
 
     def __init__(self, config: MemorySlots, d_model: int) -> None:
         super().__init__()

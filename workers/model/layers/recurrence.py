@@ -1,7 +1,7 @@
 """Torch layer of `search_spaces.primitives.recurrence`: project, convolve, map, run the recurrence, normalise, gate."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -182,6 +182,8 @@ class RecurrenceLayer(Part):
 
 class HeadLayerNorm(Norm):
     """LayerNorm of each head, with weights of its own and no bias, as in xLSTM."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __init__(self, n_heads: int, size: int) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Torch layer of `search_spaces.primitives.rwkv4`."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ RATE_RANGE = (-5.0, 3.0)
 
 class RWKV4Layer(Part):
     """State: the last token [B, 1, D], then numerator, denominator and largest exponent of the mean, [B, width] each."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("share_3D",)
 
     def __init__(self, config: RWKV4, d_model: int) -> None:
         super().__init__()

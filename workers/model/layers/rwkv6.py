@@ -1,5 +1,7 @@
 """Torch layer of `search_spaces.primitives.rwkv6`."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +22,8 @@ class TokenMix(nn.Module):
 
     x + (x' - x) * (share_n + tanh(x_0 A_n) B_n) for mix n, with x' the token before and x_0 a mix with a share of its own.
     """
+
+    undecayed: ClassVar[tuple[str, ...]] = ("share_ND",)
 
     def __init__(self, d_model: int, n_mixes: int, rank: int | None) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Torch layer of `search_spaces.primitives.rwkv7`."""
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,8 @@ UNIT_EPS = 1e-6
 
 class RWKV7Layer(Part):
     """State: the matrices [B, H, head_dim, head_dim] in the accumulation dtype, then the last token [B, 1, D]."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("share_6D",)
 
     def __init__(self, config: RWKV7, d_model: int) -> None:
         super().__init__()

@@ -1,5 +1,7 @@
 """Torch layer of `search_spaces.primitives.rwkv_channel`."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,6 +14,8 @@ from workers.model.layers.previous import previous
 
 class RWKVChannelLayer(Part):
     """State: the last token, [B, 1, D]."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("share_2D",)
 
     def __init__(self, config: RWKVChannel, d_model: int) -> None:
         super().__init__()

@@ -3,6 +3,8 @@
 Positions are relative, so distances are counted in the tokens that the layer sees.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,8 @@ from workers.model.layers.linear import Linear
 
 class SegmentAttentionLayer(Part):
     """Attention with a segment memory. State: keys and values of the memory, [B, M, H, head_dim], and of the segment so far."""
+
+    undecayed: ClassVar[tuple[str, ...]] = ("content_bias_HD", "position_bias_HD")
 
     def __init__(self, config: SegmentAttention, d_model: int) -> None:
         super().__init__()
