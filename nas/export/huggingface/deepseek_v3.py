@@ -1,16 +1,63 @@
-"""DeepSeek-V3's tensors, and the multi-head latent attention that Kimi-Linear has under the same names."""
+"""Weights of transformers' `deepseek_v3`: latent attention and fine-grained experts.
+
+Kimi-Linear has both under the same names. Their config's n_group and topk_group must be 1. Their latent norms have an epsilon
+of 1e-6 whatever the config says.
+"""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from nas.export.huggingface.rules import Array, Rule, changed, same
+from nas.export.huggingface.holds import require
+from nas.export.huggingface.llama import channel_rules
+from nas.export.huggingface.mixtral import ROUTED, experts, shared_experts
+from nas.export.huggingface.model import Family, place
+from nas.export.huggingface.rules import Array, Rule, Rules, changed, same
+from search_spaces.architecture import Architecture
 from search_spaces.primitives.mla import MLA
+from search_spaces.primitives.moe import MoE
+from search_spaces.primitives.swiglu import SwiGLU
+
+LATENT = ("kind", "n_heads", "kv_rank", "q_rank", "nope_dim", "rope_dim", "value_dim")
 
 
-def mla_rules(config: MLA) -> tuple[Rule, ...]:
+def mla_rules(config: MLA) -> Rules:
     """For one attention layer. With rotary positions theirs is DeepSeek-V3's, without Kimi-Linear's."""
     return tuple(_mla_rules(config))
+
+
+def attention_rules(config: MLA) -> Rules:
+    """`MLA` with rotary positions as a DeepseekV3Attention. Raises ValueError for any other."""
+    require(config, "deepseek_v3", LATENT)
+    return mla_rules(config)
+
+
+def moe_rules(config: MoE) -> Rules:
+    """`MoE` balanced by bias, with shared experts, as a DeepseekV3MoE. Raises ValueError for any other."""
+    return biased_moe_rules(config, "deepseek_v3")
+
+
+def biased_moe_rules(config: MoE, family: str) -> Rules:
+    """The experts of `family`, chosen by a sigmoid and a bias."""
+    require(config, family, (*ROUTED, "n_shared", "scale"), always={"balance": "bias"})
+    router = (same("router.weight", "gate.weight"), same("routing_bias", "gate.e_score_correction_bias"))
+    return (*router, *experts(), *shared_experts(config, "shared_experts."))
+
+
+FAMILY = Family(
+    name="deepseek_v3",
+    mixers=(place(MLA, "self_attn.", attention_rules),),
+    channels=(place(SwiGLU, "mlp.", channel_rules), place(MoE, "mlp.", moe_rules)),
+)
+
+
+def rules(architecture: Architecture) -> Rules:
+    """A whole `DeepseekV3ForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
+    found = FAMILY.rules(architecture)
+    sparse = [isinstance(layer.channel, MoE) for layer in architecture.core]
+    if sparse != sorted(sparse):
+        raise ValueError("core: in transformers' deepseek_v3 all layers from the first moe on are moe")
+    return found
 
 
 def _mla_rules(config: MLA) -> Iterator[Rule]:

@@ -2,18 +2,20 @@
 
 import numpy as np
 
+from nas.export.huggingface.model import Family, place
 from nas.export.huggingface.recurrences import reordered, require_member, rows_of
-from nas.export.huggingface.rules import Rule, same
+from nas.export.huggingface.rules import Rules, same
+from search_spaces.architecture import Architecture
 from search_spaces.primitives.recurrence import Recurrence
 
 
-def mixer_rules(config: Recurrence) -> tuple[Rule, ...]:
+def mixer_rules(config: Recurrence) -> Rules:
     """For one mixer without projection biases. Raises ValueError for another member of the family."""
     require_member(config, "mamba2", "mamba2")
     return mamba2_rules(config)
 
 
-def mamba2_rules(config: Recurrence) -> tuple[Rule, ...]:
+def mamba2_rules(config: Recurrence) -> Rules:
     """What every Mamba-2 mixer of transformers has: theirs is gate, values, keys, queries and steps."""
     keys, width = config.keys_width, config.inner_width
     gate, values, key, query, steps = rows_of([width, width, keys, keys, config.n_heads])
@@ -36,3 +38,18 @@ def mamba2_rules(config: Recurrence) -> tuple[Rule, ...]:
         reordered("conv.bias", ["conv1d.bias"], [len(conv)], conv),
         *(same(ours, theirs) for ours, theirs in renamed.items()),
     )
+
+
+FAMILY = Family(
+    name="mamba2",
+    mixers=(place(Recurrence, "mixer.", mixer_rules),),
+    embedding="backbone.embeddings.weight",
+    last_norm="backbone.norm_f",
+    layers="backbone.layers",
+    mixer_norm="norm",
+)
+
+
+def rules(architecture: Architecture) -> Rules:
+    """A whole `Mamba2ForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
+    return FAMILY.rules(architecture)

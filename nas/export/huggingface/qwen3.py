@@ -1,21 +1,30 @@
 """Weights of transformers' `qwen3`: llama with norms on queries and keys, and a sliding window in some layers."""
 
 from nas.export.huggingface.holds import require
-from nas.export.huggingface.llama import HEADS, model_rules, projections
-from nas.export.huggingface.rules import Rule, same
+from nas.export.huggingface.llama import HEADS, channel_rules, projections
+from nas.export.huggingface.model import Family, place
+from nas.export.huggingface.rules import Rules, same
 from search_spaces.architecture import Architecture
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.swiglu import SwiGLU
 
 
-def rules(architecture: Architecture) -> tuple[Rule, ...]:
-    """A whole `Qwen3ForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
-    found = model_rules(architecture, "qwen3", attention_rules)
-    if len({mixer.window for _, mixer in architecture.parts() if isinstance(mixer, Attention)} - {None}) > 1:
-        raise ValueError("window: transformers' qwen3 has one window for all layers that have one")
-    return found
-
-
-def attention_rules(config: Attention) -> tuple[Rule, ...]:
+def attention_rules(config: Attention) -> Rules:
     """`Attention` with rotary positions and q/k norms as a Qwen3Attention. Raises ValueError for any other."""
     require(config, "qwen3", (*HEADS, "window"), always={"qk_norm": True})
     return (*projections(config), same("q_norm.weight", "q_norm.weight"), same("k_norm.weight", "k_norm.weight"))
+
+
+FAMILY = Family(
+    name="qwen3",
+    mixers=(place(Attention, "self_attn.", attention_rules, varies=("window",)),),
+    channels=(place(SwiGLU, "mlp.", channel_rules),),
+)
+
+
+def rules(architecture: Architecture) -> Rules:
+    """A whole `Qwen3ForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
+    found = FAMILY.rules(architecture)
+    if len({mixer.window for _, mixer in architecture.parts() if isinstance(mixer, Attention)} - {None}) > 1:
+        raise ValueError("window: transformers' qwen3 has one window for all layers that have one")
+    return found

@@ -1,24 +1,33 @@
-"""Weights of transformers' `qwen3_next`: gated attention, partly rotary and with zero-centred norms, and Gated DeltaNet."""
+"""Weights of transformers' `qwen3_next`: gated attention, Gated DeltaNet, experts beside a gated shared one.
+
+All norms but DeltaNet's are zero-centred: they multiply by 1 + w.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from nas.export.huggingface.holds import require
-from nas.export.huggingface.llama import HEADS
+from nas.export.huggingface.llama import HEADS, channel_rules
+from nas.export.huggingface.mixtral import ROUTED, experts, no_routing_bias, shared_experts
+from nas.export.huggingface.model import Family, place
 from nas.export.huggingface.recurrences import reordered, require_member, rows_of
-from nas.export.huggingface.rules import Array, Rule, changed, same
+from nas.export.huggingface.rules import Array, Rule, Rules, changed, same
+from search_spaces.architecture import Architecture
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence
+from search_spaces.primitives.swiglu import SwiGLU
 
 
-def attention_rules(config: Attention) -> tuple[Rule, ...]:
+def attention_rules(config: Attention) -> Rules:
     """`Attention` with an output gate and q/k norms as a Qwen3NextAttention. Raises ValueError for any other."""
     require(config, "qwen3_next", (*HEADS, "rotary_fraction"), always={"qk_norm": True, "output_gate": True})
-    return (_projections(config), same("out_proj.weight", "o_proj.weight"), zero_centred("q_norm"), zero_centred("k_norm"))
+    norms = (rule for name in ("q_norm", "k_norm") for rule in zero_centred(name, name))
+    return (_projections(config), same("out_proj.weight", "o_proj.weight"), *norms)
 
 
-def linear_attention_rules(config: Recurrence) -> tuple[Rule, ...]:
+def linear_attention_rules(config: Recurrence) -> Rules:
     """For one Gated DeltaNet. Raises ValueError for another member of the family, or writes stronger than 1."""
     require_member(config, "qwen3_next", "gdn", beta_scale=1)
     groups, shared = config.n_groups, config.n_heads // config.n_groups
@@ -39,12 +48,20 @@ def linear_attention_rules(config: Recurrence) -> tuple[Rule, ...]:
     )
 
 
-def zero_centred(norm: str) -> Rule:
+def moe_rules(config: MoE) -> Rules:
+    """`MoE` balanced by a loss with a gated shared expert as a Qwen3NextSparseMoeBlock. Raises ValueError for any other."""
+    require(config, "qwen3_next", (*ROUTED, "n_shared"), always={"shared_gate": True})
+    router = (same("router.weight", "gate.weight"), *no_routing_bias(config))
+    shared = (*shared_experts(config, "shared_expert."), same("shared_gate.weight", "shared_expert_gate.weight"))
+    return (*router, *experts(), *shared)
+
+
+def zero_centred(ours: str, theirs: str) -> Rules:
     """A norm that multiplies by 1 + w in theirs and by the weight in ours.
 
     No bit of ours is lost on the way out and back from a half up; of theirs, those too small beside 1.
     """
-    return changed(f"{norm}.weight", f"{norm}.weight", lambda theirs: 1 + theirs, lambda ours: ours - 1)
+    return (changed(f"{ours}.weight", f"{theirs}.weight", lambda theirs: 1 + theirs, lambda ours: ours - 1),)
 
 
 def _projections(config: Attention) -> Rule:
@@ -61,3 +78,16 @@ def _projections(config: Attention) -> Rule:
         return q_gate.reshape(2, config.n_heads, head_dim, -1).swapaxes(0, 1).reshape(2 * inner, -1), k, v
 
     return Rule("in_proj.weight", tuple(f"{name}_proj.weight" for name in "qkv"), join, split)
+
+
+FAMILY = Family(
+    name="qwen3_next",
+    mixers=(place(Recurrence, "linear_attn.", linear_attention_rules), place(Attention, "self_attn.", attention_rules)),
+    channels=(place(SwiGLU, "mlp.", channel_rules), place(MoE, "mlp.", moe_rules)),
+    norm_rules=zero_centred,
+)
+
+
+def rules(architecture: Architecture) -> Rules:
+    """A whole `Qwen3NextForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
+    return FAMILY.rules(architecture)

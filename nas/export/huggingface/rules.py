@@ -32,6 +32,9 @@ class Rule:
         return Rule(ours + self.ours, tuple(theirs + name for name in self.theirs), self.join, self.split)
 
 
+Rules = tuple[Rule, ...]
+
+
 def same(ours: str, theirs: str) -> Rule:
     """One tensor under another name."""
     return Rule(ours, (theirs,), lambda arrays: arrays[0], lambda array: (array,))
@@ -48,7 +51,46 @@ def stacked(ours: str, theirs: Sequence[str], sizes: Sequence[int]) -> Rule:
     return Rule(ours, tuple(theirs), np.concatenate, lambda array: np.split(array, ends))
 
 
-def under(rules: Iterable[Rule], ours: str, theirs: str) -> tuple[Rule, ...]:
+def zeros(ours: str, shape: tuple[int, ...]) -> Rule:
+    """One tensor of ours that theirs has not, because it is zero there. Raises ValueError on the way out if it is not."""
+
+    def split(array: Array) -> Sequence[Array]:
+        _require_zero(array, ours)
+        return ()
+
+    return Rule(ours, (), lambda _: np.zeros(shape, np.float32), split)
+
+
+def zero(ours: str, theirs: str) -> Rule:
+    """A tensor that both have and that does nothing in ours. Raises ValueError, on both ways, if it is not zero."""
+
+    def checked(array: Array) -> Array:
+        _require_zero(array, theirs)
+        return array
+
+    return changed(ours, theirs, checked, checked)
+
+
+def without_bias(rule: Rule) -> Rule:
+    """The same rule where each weight of theirs has a bias beside it, which ours has not.
+
+    Raises ValueError on the way in if a bias is not zero.
+    """
+    n, biases = len(rule.theirs), tuple(f"{name.removesuffix('.weight')}.bias" for name in rule.theirs)
+
+    def join(arrays: Sequence[Array]) -> Array:
+        for name, bias in zip(biases, arrays[n:], strict=True):
+            _require_zero(bias, name)
+        return rule.join(arrays[:n])
+
+    def split(array: Array) -> Sequence[Array]:
+        weights = rule.split(array)
+        return (*weights, *(np.zeros(len(weight), weight.dtype) for weight in weights))
+
+    return Rule(rule.ours, rule.theirs + biases, join, split)
+
+
+def under(rules: Iterable[Rule], ours: str, theirs: str) -> Rules:
     """Rules for tensors below these prefixes."""
     return tuple(rule.under(ours, theirs) for rule in rules)
 
@@ -67,6 +109,11 @@ def to_transformers(rules: Sequence[Rule], ours: Arrays) -> dict[str, Array]:
         for rule in rules
         for name, array in zip(rule.theirs, rule.split(ours[rule.ours]), strict=True)
     }
+
+
+def _require_zero(array: Array, name: str) -> None:
+    if array.any():
+        raise ValueError(f"{name} is not zero, and the other side has no such tensor")
 
 
 def _check(given: Iterable[str], known: set[str], whose: str) -> None:

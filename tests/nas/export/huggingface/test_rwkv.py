@@ -28,9 +28,17 @@ def config(**fields: int) -> RwkvConfig:
 
 
 CASES = {
-    "time_mix": (RWKV4(), mixer_rules(), lambda: RwkvSelfAttention(config())),
-    "time_mix_width": (RWKV4(width=20), mixer_rules(), lambda: RwkvSelfAttention(config(attention_hidden_size=20))),
-    "channel_mix": (RWKVChannel(d_ff=48), channel_rules(), lambda: RwkvFeedForward(config(intermediate_size=48))),
+    "time_mix": (RWKV4(), mixer_rules(RWKV4()), lambda: RwkvSelfAttention(config())),
+    "time_mix_width": (
+        RWKV4(width=20),
+        mixer_rules(RWKV4(width=20)),
+        lambda: RwkvSelfAttention(config(attention_hidden_size=20)),
+    ),
+    "channel_mix": (
+        RWKVChannel(d_ff=48),
+        channel_rules(RWKVChannel(d_ff=48)),
+        lambda: RwkvFeedForward(config(intermediate_size=48)),
+    ),
 }
 
 

@@ -1,0 +1,154 @@
+"""The rules of a whole model, from those of its parts: what a family has around them, and which parts it can hold.
+
+Every name of our models that is not inside a part stands here, so that a change of them is one edit. Names of transformers are
+those of its modules in memory, which its `from_pretrained` reads too; some checkpoints have the experts one by one instead.
+
+Whether theirs computes what ours does also takes their config: rms_norm_eps and its kin must be 1e-5, rope_theta 10000, and
+every factor on embeddings, residuals and logits 1, unless the family's module says otherwise.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nas.export.huggingface.holds import require
+from nas.export.huggingface.rules import Rule, Rules, same, under
+from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.norm import NormKind
+from search_spaces.primitives import Primitive
+
+EMBEDDING, HEAD, LAST_NORM = "ends.embedding.weight", "ends.head.weight", "norm"
+LAYER = "backbone.core.layers.{index}.{sublayer}."
+NORM, BLOCK = "norm", "block."
+
+P = TypeVar("P", bound=Primitive)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a layer of theirs keeps parts of one kind."""
+
+    kind: type[Primitive]
+    rules: Callable[[Primitive], Rules]
+    """From the names of our part to those of their layer. Raises ValueError for a config that the family does not have."""
+    varies: frozenset[str]
+    """The fields that may differ between layers; all others are one number in their config."""
+
+    @property
+    def name(self) -> str:
+        """The primitive's name."""
+        return str(self.kind.model_fields["kind"].default)
+
+
+def place(kind: type[P], prefix: str, rules: Callable[[P], Rules], varies: tuple[str, ...] = ()) -> Place:
+    """Parts of `kind`, mapped by `rules`, below `prefix` in a layer."""
+
+    def rules_of(part: Primitive) -> Rules:
+        if not isinstance(part, kind):
+            raise TypeError(f"{type(part).__name__} is not {kind.__name__}")
+        return under(rules(part), "", prefix)
+
+    return Place(kind, rules_of, frozenset(varies))
+
+
+def plain_norm(ours: str, theirs: str) -> Rules:
+    """A norm with a weight that multiplies."""
+    return (same(f"{ours}.weight", f"{theirs}.weight"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A `model_type` of transformers whose layers are pre-norm and residual like ours."""
+
+    name: str
+    mixers: tuple[Place, ...]
+    channels: tuple[Place, ...] = ()
+    """None for a family whose layers are mixers alone."""
+    flat: bool = False
+    """Whether each of their layers is one part, mixer or channel, so that one of ours may be two of theirs."""
+    embedding: str = "model.embed_tokens.weight"
+    head: str = "lm_head.weight"
+    last_norm: str = "model.norm"
+    layers: str = "model.layers"
+    mixer_norm: str = "input_layernorm"
+    channel_norm: str = "post_attention_layernorm"
+    ties: bool = True
+    """Whether the head can be the embedding's table."""
+    norm: NormKind = "rms"
+    norm_rules: Callable[[str, str], Rules] = plain_norm
+    embedding_rule: Callable[[str, int], Rule] | None = None
+    """The rule of the embedding's table, from its name and d_model. None: it is the same in both."""
+    has: tuple[str, ...] = ()
+    """Further fields of an architecture that change nothing about the weights and may have any value."""
+
+    def rules(self, architecture: Architecture) -> Rules:
+        """For a whole `...ForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold.
+
+        Tied embeddings are one tensor, as in saved checkpoints. A family may still have its layers in a fixed order only;
+        its own `rules` refuses others.
+        """
+        parts = [*self._parts(architecture)]
+        layers = [
+            rule
+            for number, (index, sublayer, part) in enumerate(parts)
+            for rule in self._sublayer(number if self.flat else index, index, sublayer, part)
+        ]
+        self._check_sizes([part for _, _, part in parts])
+        return (*self._ends(architecture), *layers)
+
+    def _ends(self, architecture: Architecture) -> Rules:
+        """Embedding, last norm and head."""
+        require(architecture, self.name, ("d_model", "input", "core", *self.has), always={"norm": self.norm})
+        tokens = architecture.input
+        if not isinstance(tokens, TokenInput):
+            raise ValueError(f"input {tokens.kind!r}: transformers' {self.name} only has 'tokens'")
+        require(tokens, self.name, ("kind", "vocab_size", "tie_embeddings"))
+        if tokens.tie_embeddings and not self.ties:
+            raise ValueError(f"tie_embeddings: transformers' {self.name} has a head of its own")
+        head = () if tokens.tie_embeddings else (same(HEAD, self.head),)
+        special = self.embedding_rule
+        table = same(EMBEDDING, self.embedding) if special is None else special(self.embedding, architecture.d_model)
+        return (table, *self.norm_rules(LAST_NORM, self.last_norm), *head)
+
+    def _parts(self, architecture: Architecture) -> Iterator[tuple[int, str, Primitive]]:
+        """The layer and sublayer of every part. Raises ValueError for layers that the family does not have."""
+        for index, layer in enumerate(architecture.core):
+            require(layer, self.name, ("mixers", "channel"))
+            if not self._holds(layer):
+                raise ValueError(f"core[{index}]: a layer of transformers' {self.name} is {self._layer_in_words()}")
+            yield from ((index, "mixers", mixer) for mixer in layer.mixers)
+            if layer.channel is not None:
+                yield index, "channel", layer.channel
+
+    def _holds(self, layer: Layer) -> bool:
+        """Whether the layer's parts are of kinds that the family has, and as many as it has."""
+        if len(layer.mixers) > 1 or not all(_find(self.mixers, mixer) for mixer in layer.mixers):
+            return False
+        if layer.channel is not None and not _find(self.channels, layer.channel):
+            return False
+        return self.flat or (bool(layer.mixers) and (layer.channel is not None) == bool(self.channels))
+
+    def _layer_in_words(self) -> str:
+        mixers, channels = (" or ".join(place.name for place in places) for places in (self.mixers, self.channels))
+        return f"one {mixers}" + (f" {'or' if self.flat else 'and'} one {channels}" if channels else "")
+
+    def _check_sizes(self, parts: list[Primitive]) -> None:
+        """Raises ValueError when two parts of a kind differ in what their config says once."""
+        for place in (*self.mixers, *self.channels):
+            of_kind = [part for part in parts if isinstance(part, place.kind)]
+            if len({part.model_copy(update=dict.fromkeys(place.varies)) for part in of_kind}) > 1:
+                found = ", ".join(sorted({part.label() for part in of_kind}))
+                raise ValueError(f"core: transformers' {self.name} has one {place.name} for all its layers, not {found}")
+
+    def _sublayer(self, number: int, index: int, sublayer: str, part: Primitive) -> Iterator[Rule]:
+        """The norm and the part of a sublayer of ours, in their layer `number`."""
+        mixer = sublayer == "mixers"
+        ours, theirs = LAYER.format(index=index, sublayer=sublayer), f"{self.layers}.{number}."
+        yield from self.norm_rules(ours + NORM, theirs + (self.mixer_norm if mixer else self.channel_norm))
+        found = _find(self.mixers if mixer else self.channels, part)
+        if found is not None:
+            yield from under(found.rules(part), ours + BLOCK, theirs)
+
+
+def _find(places: tuple[Place, ...], part: Primitive) -> Place | None:
+    return next((place for place in places if isinstance(part, place.kind)), None)
