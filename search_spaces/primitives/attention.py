@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 from search_spaces.primitives.visible_keys import block_keys, fixed_keys, strided_keys, window_keys
 
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -27,11 +27,12 @@ class Attention(Primitive):
     """Every head reads the values of the tokens it sees, weighted by the softmax of q_t . k_j / sqrt(head_dim).
 
     A token never sees later ones. Of those so far it sees, by pattern:
-    dense: all; or the last `window`, and with `n_global` the first `n_global` tokens of the sequence.
-    strided: distance below `stride`, or a multiple of it.
-    fixed: its own block of `stride` tokens, and the last `n_summary` tokens of every block.
-    bigbird: blocks of `block_size`: its own, the one before, the first `n_global`, and `n_random` of the others, one from each
-    of as many equal shares of them, chosen by a fixed hash of the block's index.
+
+    - dense: all; or the last `window`, and with `n_global` the first `n_global` tokens of the sequence.
+    - strided: distance below `stride`, or a multiple of it.
+    - fixed: its own block of `stride` tokens, and the last `n_summary` tokens of every block.
+    - bigbird: blocks of `block_size`: its own, the one before, the first `n_global`, and `n_random` of the others, one from
+      each of as many equal shares of them, chosen by a fixed hash of the block's index.
 
     With `top_k` (SPARSEK) each key/value head scores every token, u_j = w . x_j. Of the tokens older than the window, the
     `top_k` with the largest scores (of equals, the earlier) are seen too; their keys and values are multiplied by gates
@@ -43,18 +44,26 @@ class Attention(Primitive):
     """
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "attention"
     is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Softmax attention (shared heads, windows, sparse patterns, top-k, gates, shared caches)"
     source: ClassVar[str] = (
         "arXiv 1706.03762, 2305.13245, 1911.02150, 2004.05150, 1904.10509, 2007.14062, 2406.16747, 2510.24824"
     )
     equation: ClassVar[str] = "o_t = sum over visible j of softmax_j(q_t . k_j / sqrt(head_dim)) v_j;  y_t = W_o o_t"
-    formulas: ClassVar[str] = (
-        "params: d (H + 2 Hk) dh + H dh d, + d H dh (output_gate), + 2 dh (qk_norm), + H (sink), + H dh (sub_norm), "
-        "+ d Hk (top_k), + (d + 1) H (loop_window), - 2 d Hk dh (share_kv); "
-        "mixing FLOPs/token: 4 H dh times the mean number of visible keys: (L + 1) / 2 dense, w window, w + g global, "
-        "k + w top-k, l + L / (2 l) strided; state: 2 Hk dh b kv_bits / 16 times L, or w - 1, g + w - 1, k + w tokens "
-        "(top_k: + Hk b for each token's scores; share_kv: 0)"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="H = n_heads, Hk = n_kv_heads, dh = head_dim, M = d (H + 2 Hk) dh + H dh d",
+        params="M",
+        flops="2 M + 2 H dh (L + 1)",
+        state="2 Hk dh L b",
+        options=(
+            "M: + d H dh with output_gate, + d Hk with top_k, - 2 d Hk dh with share_kv. Params: + 2 dh with qk_norm (dh with "
+            "share_kv), + H with sink, + H dh with sub_norm, + (d + 1) H with loop_window. FLOPs: 4 H dh for each key that a "
+            "token sees, (L + 1) / 2 on average when it sees all; about window + n_global + top_k with a window, about "
+            "stride + L / (2 stride) with pattern strided. State: L is at most window - 1 + n_global, and top_k + 1 more; "
+            "keys and values take kv_bits / 16 of it; + Hk L b with top_k, for the scores; 0 with share_kv. With loop_kv "
+            "first, later loops project and keep no keys, or with loop_window keep those of loop_window - 1 tokens."
+        ),
     )
     oracle: ClassVar[str] = (
         "transformers: llama, qwen3, mistral, gemma2 (soft cap), gpt_oss (sink), qwen3_next (gate, partial rotary); "

@@ -5,21 +5,25 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class BidirectionalAttention(Primitive):
     """Attention without a mask, for tasks that show the whole sequence before anything is asked."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "encoder"
     causal: ClassVar[bool] = False
     is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Bidirectional attention"
     source: ClassVar[str] = "arXiv 1706.03762, 1810.04805 (BERT)"
     equation: ClassVar[str] = "o_t = sum_j softmax_j(q_t^T k_j / sqrt(head_dim)) v_j over all j, y = W_O o"
-    formulas: ClassVar[str] = (
-        "params: d (H + 2 Hk) dh + H dh d (+ 2 dh with qk_norm); mixing FLOPs/token: 4 H dh L, "
-        "in one forward over L tokens; no decoding, so no state"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="H = n_heads, Hk = n_kv_heads, dh = head_dim, M = d (H + 2 Hk) dh + H dh d",
+        params="M",
+        flops="2 M + 4 H dh L",
+        state="0",
+        options="Params: + 2 dh with qk_norm. FLOPs are those of one forward over L tokens.",
     )
     oracle: ClassVar[str] = "transformers ModernBertAttention, and torch's attention without a mask"
 

@@ -3,20 +3,23 @@
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class FNet(Primitive):
     """The real part of the two-dimensional discrete Fourier transform."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "encoder"
     causal: ClassVar[bool] = False
     title: ClassVar[str] = "FNet"
     source: ClassVar[str] = "arXiv 2105.03824"
     equation: ClassVar[str] = "y = Re(FFT_time(FFT_channels(x))), divided by sqrt(T d) when orthonormal"
-    formulas: ClassVar[str] = (
-        "params: 0; mixing FLOPs/token: 0, since it multiplies no matrices (a fast transform adds and multiplies about "
-        "5 d log2(T d) numbers); no decoding, so no state"
+    formulas: ClassVar[Formulas] = Formulas(
+        params="0",
+        flops="0",
+        state="0",
+        options=("It multiplies no matrices; a fast transform adds and multiplies about 5 d log2(L d) numbers for a token."),
     )
     oracle: ClassVar[str] = "transformers FNetBasicFourierTransform"
 

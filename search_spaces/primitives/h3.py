@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class H3(Primitive):
@@ -15,12 +15,16 @@ class H3(Primitive):
     """
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "state space"
     title: ClassVar[str] = "H3 (hungry hungry hippos)"
     source: ClassVar[str] = "arXiv 2212.14052"
     equation: ClassVar[str] = "y = W_out (q * SSM_diag(SSM_shift(k) v^T)), q, k, v = W x"
-    formulas: ClassVar[str] = (
-        "with h = head_dim: params 4 d^2 + d c + (d / h) (2N + 2); FLOPs of mixing 2 d c + 2 d h N, + 2 d h for h > 1; "
-        "state d h N + d c"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="N = state_size, c = shift_width, h = head_dim, M = 4 d^2",
+        params="M + d c + (d / h) (2 N + 2)",
+        flops="2 M + 2 d c + 2 d h N",
+        state="(d h N + d c) b",
+        options="FLOPs: + 2 d h with h above 1.",
     )
     oracle: ClassVar[str] = "the definition with both state spaces as matrices over time, in float64"
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 FILTER_LAYERS = 3
 """Sine layers of the filter network."""
@@ -19,15 +19,19 @@ class Hyena(Primitive):
     """
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "convolution"
     title: ClassVar[str] = "Hyena (gated long convolutions)"
     source: ClassVar[str] = "arXiv 2302.10866"
     equation: ClassVar[str] = (
         "z_1 = v, z_{n+1} = x_n * (h_n conv z_n + b_n z_n), y = W_out z_{order+1}; v, x_1 .. x_order = conv_c(W x); "
         "h(t) = window(t) W_2 sin(w * (.. sin(w * W_1 [t, cos, sin])))"
     )
-    formulas: ClassVar[str] = (
-        "with o = order, F = filter_order: params (o + 2) d^2 + (o + 1) d (c + 1) + o d (F + 1) + (e + 1) F + 2 (F + 1) F + F; "
-        "FLOPs of mixing 2 (o + 1) d c + o d (L + 1) + 2 F (e + 2 F + o d); state 2 o d L + (o + 1) d c, half of it the filters"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="o = order, F = filter_order, c = conv_width, M = (o + 2) d^2, N = (emb_dim + 2 F + o d) F",
+        params="M + N + (o + 1) d (c + 1) + o d + 4 F",
+        flops="2 M + 2 N + 2 (o + 1) d c + o d (L + 1)",
+        state="(2 o d L + (o + 1) d c) b",
+        options="N makes one value of every filter. Half of the state that grows is the filters.",
     )
     oracle: ClassVar[str] = "the definition with filters as matrices over time, in float64"
 

@@ -5,13 +5,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class Linformer(Primitive):
     """Attention whose keys and values are mixed over time by learned matrices, which all heads share."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "encoder"
     causal: ClassVar[bool] = False
     is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Linformer"
@@ -19,8 +20,12 @@ class Linformer(Primitive):
     equation: ClassVar[str] = (
         "y = W_O softmax(Q (E K)^T / sqrt(head_dim)) (F V), E and F in R^(rank x T): the first T columns of what is learned"
     )
-    formulas: ClassVar[str] = (
-        "params: 4 d H dh + 2 k max_length; mixing FLOPs/token: 8 H dh k, in one forward; no decoding, so no state"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="H = n_heads, dh = head_dim, k = rank, M = 4 d H dh",
+        params="M + 2 k max_length",
+        flops="2 M + 8 H dh k",
+        state="0",
+        options="FLOPs are those of one forward.",
     )
     oracle: ClassVar[str] = "the published formula in float64"
 

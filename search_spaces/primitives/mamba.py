@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class Mamba(Primitive):
@@ -15,15 +15,21 @@ class Mamba(Primitive):
     """
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "state space"
     title: ClassVar[str] = "Mamba-1 (selective state space)"
     source: ClassVar[str] = "arXiv 2312.00752, 2403.19887 (norms of Jamba)"
     equation: ClassVar[str] = (
         "h_t = exp(s_t A) * h_{t-1} + (s_t x_t) B_t^T, y_t = h_t C_t + D x_t, s = softplus(W_up W_down x + b); "
         "out = W_out (y * silu(gate))"
     )
-    formulas: ClassVar[str] = (
-        "with i = expand d: params 2 d i + i c + i + i (R + 2N) + R i + i + i N + i + i d (+ R + 2N with bcdt_norm); "
-        "FLOPs of mixing 4 i N + 2 i c; state i (N + c)"
+    formulas: ClassVar[Formulas] = Formulas(
+        where=(
+            "i = expand d, N = state_size, c = conv_width, R = dt_rank or ceil(d / 16), M = 2 d i + i (R + 2 N) + R i + i d"
+        ),
+        params="M + i c + i N + 3 i",
+        flops="2 M + 2 i c + 4 i N",
+        state="i (N + c) b",
+        options="Params: + R + 2 N with bcdt_norm.",
     )
     oracle: ClassVar[str] = "transformers: Mamba, Jamba"
 

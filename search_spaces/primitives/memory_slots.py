@@ -9,13 +9,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class MemorySlots(Primitive):
     """`n_slots` learned vectors that the tokens rewrite; tokens are taken one after another, also in training."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "memory"
     title: ClassVar[str] = "Memory slots with content addressing (NTM, DNC, Memory Networks)"
     source: ClassVar[str] = "arXiv 1410.5401 (NTM), doi 10.1038/nature20101 (DNC), arXiv 1410.3916 (Memory Networks)"
     equation: ClassVar[str] = (
@@ -24,9 +25,12 @@ class MemorySlots(Primitive):
         "allocation: w = g_w (g_a alloc + (1 - g_a) w), alloc_i = (1 - u_i) prod of u_j over the slots less used than i,\n"
         "then u <- (u + w - u w) prod_h (1 - f_h w_h), w_h the weights of read h"
     )
-    formulas: ClassVar[str] = (
-        "params: d (3 w + n_read w) + (d + 1) (1 + n_read, and with allocation 2 + n_read more) + m w + n_read w d; "
-        "mixing FLOPs/token: 2 m w (1 + 2 n_read); state: (m w, and with allocation m more) b"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="m = n_slots, w = slot_width, r = n_read, M = d (3 w + r w + 1 + r) + r w d",
+        params="M + 1 + r + m w",
+        flops="2 M + 2 m w (1 + 2 r)",
+        state="m w b",
+        options="With allocation: M + d (2 + r), params + 2 + r more, state + m b.",
     )
     oracle: ClassVar[str] = "the published equations, written again in numpy float64"
 

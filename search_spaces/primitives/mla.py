@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 Rank = Annotated[int, Field(ge=1, le=8192)]
 
@@ -18,6 +18,7 @@ class MLA(Primitive):
     """Softmax attention through a latent of `kv_rank` numbers for each token, with a decoupled rotary key."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "attention"
     is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Multi-head latent attention (MLA) with decoupled rotary positions"
     source: ClassVar[str] = (
@@ -27,9 +28,18 @@ class MLA(Primitive):
         "c = rms(W_D x), [k_n; v] = W_U c, k = [k_n; rope(W_R x)], [q_n; q_r] = W_Q x or W_QU rms(W_QD x);\n"
         "o_t = sum_j softmax_j([q_n; rope(q_r)]_t^T k_j / sqrt(nope_dim + rope_dim)) v_j over j <= t, y = W_O o"
     )
-    formulas: ClassVar[str] = (
-        "params: d rq + rq + rq H (dn + dr), or d H (dn + dr) without q_rank, + d (rk + dr) + rk + rk H (dn + dv) + H dv d; "
-        "mixing FLOPs/token: H (L + 1) (2 rk + dr), in the absorbed form; state: (rk + dr) L b kv_bits / 16"
+    formulas: ClassVar[Formulas] = Formulas(
+        where=(
+            "H = n_heads, rk = kv_rank, dn = nope_dim, dr = rope_dim, dv = value_dim, M = d H (dn + dr) + d (rk + "
+            "dr) + rk H (dn + dv) + H dv d"
+        ),
+        params="M + rk",
+        flops="2 M + H (2 rk + dr) (L + 1)",
+        state="(rk + dr) L b",
+        options=(
+            "With q_rank: q_rank (d + H (dn + dr)) in M in the place of d H (dn + dr), and + q_rank params. State: "
+            "times kv_bits / 16. FLOPs are those of the absorbed form."
+        ),
     )
     oracle: ClassVar[str] = "transformers DeepseekV3Attention (rotary) and KimiLinearAttention (without positions)"
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 MAX_SHARED_WIDTH = 262_144
 COUNTER_BYTES = 4
@@ -24,13 +24,21 @@ class MoE(Primitive):
     """
 
     role: ClassVar[Role] = "channel"
+    family: ClassVar[Family] = "experts"
     title: ClassVar[str] = "Mixture of experts"
     source: ClassVar[str] = "arXiv 2101.03961, 2112.06905, 2401.04088, 2401.06066, 2408.15664, 2410.07348"
     equation: ClassVar[str] = (
         "y = scale * sum over the top_k experts i of weight_i(x) E_i(x) + sum over the shared experts E(x)"
     )
-    formulas: ClassVar[str] = (
-        "params (E + S) 3 d f + (E + Z) d, active (K + S) 3 d f + (E + Z) d; FLOPs 2 active; state 4 (E + 1) B with capacity"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="E = n_experts + n_zero, f = d_expert, M = 3 d f (top_k + n_shared) + d E",
+        params="3 d f (n_experts + n_shared) + d E",
+        flops="2 M",
+        state="0",
+        options=(
+            "M is what a token uses, its active parameters. With shared_gate: M and params + d. State: 4 "
+            "(n_experts + 1) bytes with capacity."
+        ),
     )
     oracle: ClassVar[str] = "transformers: Mixtral, DeepSeek-V3, Switch, LongCat-Flash (zero experts)"
 

@@ -11,6 +11,27 @@ from typing import ClassVar, Literal
 from search_spaces.document import Document
 
 Role = Literal["mixer", "channel"]
+Family = Literal[
+    "attention", "recurrence", "state space", "convolution", "memory", "encoder", "feed-forward", "experts"
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formulas:
+    """A part's cost in symbols: d is d_model, L the context in tokens, b the bytes of a number, others are fields.
+
+    The tests evaluate them: products are written side by side, `^` is a power.
+    """
+
+    where: str = ""
+    """Further symbols, in order: `H = n_heads, M = 4 d H`. M is always the weights that a token is multiplied with."""
+    params: str
+    flops: str
+    """Of one token, on average over L of them."""
+    state: str
+    """Bytes after L tokens."""
+    options: str = ""
+    """In words: what options add that are off by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +91,8 @@ class Primitive(Document):
     kind: str
     """The primitive's name, the same for all its configs."""
     role: ClassVar[Role]
+    family: ClassVar[Family]
+    """What it is shown beside."""
     causal: ClassVar[bool] = True
     """False for encoder mixers, whose outputs depend on later tokens: they cannot decode."""
     is_attention: ClassVar[bool] = False
@@ -79,8 +102,7 @@ class Primitive(Document):
     """Where the definition is published, as an arXiv id or a repository."""
     equation: ClassVar[str]
     """What it computes, in a line or two of plain text."""
-    formulas: ClassVar[str]
-    """Its cost in symbols: parameters; mixing FLOPs per token; state."""
+    formulas: ClassVar[Formulas]
     oracle: ClassVar[str]
     """The code of others, or the definition in float64, that the tests compare the layer with."""
 

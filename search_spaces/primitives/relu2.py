@@ -5,17 +5,24 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class ReLU2(Primitive):
     """Two matrices of `d_model` x `d_ff`, no biases."""
 
     role: ClassVar[Role] = "channel"
+    family: ClassVar[Family] = "feed-forward"
     title: ClassVar[str] = "Squared-ReLU feed-forward"
     source: ClassVar[str] = "arXiv 2109.08668, 2504.03624"
     equation: ClassVar[str] = "y = W_down relu(W_up x)^2, only the n_active largest kept where set"
-    formulas: ClassVar[str] = "params 2 d f (+ f with sub_norm); FLOPs 4 d f, with n_active K: 2 d f + 2 d K; no state"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="f = d_ff, M = 2 d f",
+        params="M",
+        flops="2 M",
+        state="0",
+        options="Params: + f with sub_norm. With n_active a token uses d f + d n_active of M.",
+    )
     oracle: ClassVar[str] = "transformers: Nemotron-H"
 
     kind: Literal["relu2"] = "relu2"

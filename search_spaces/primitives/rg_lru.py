@@ -5,22 +5,25 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class RGLRU(Primitive):
     """Every channel keeps one number; input gate and decay are block-diagonal maps of the convolved input."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "recurrence"
     title: ClassVar[str] = "RG-LRU (Griffin's recurrent block)"
     source: ClassVar[str] = "arXiv 2402.19427"
     equation: ClassVar[str] = (
         "h_t = a_t h_{t-1} + sqrt(1 - a_t^2) (i_t * x_t), a_t = exp(-8 softplus(L) sigmoid(W_a x_t)), i_t = sigmoid(W_i x_t); "
         "out = W_o (h_t * gelu(gate))"
     )
-    formulas: ClassVar[str] = (
-        "width w, c taps, H blocks: params 2 (d w + w) + w c + w + 2 (w^2 / H + w) + w + w d + d; "
-        "FLOPs of mixing 2 w c + 4 w^2 / H; state w (1 + c)"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="w = width or d, c = conv_width, M = 3 d w + 2 w^2 / n_blocks",
+        params="M + w c + 6 w + d",
+        flops="2 M + 2 w c",
+        state="w (1 + c) b",
     )
     oracle: ClassVar[str] = "transformers: RecurrentGemma"
 

@@ -5,20 +5,26 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class RWKV4(Primitive):
     """Key, value and receptance are projections of the token mixed with the one before; the token itself has a bonus."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "recurrence"
     title: ClassVar[str] = "RWKV-4 time-mix"
     source: ClassVar[str] = "arXiv 2305.13048"
     equation: ClassVar[str] = (
         "wkv_t = (sum_{i<t} exp(k_i - (t - 1 - i) w) v_i + exp(u + k_t) v_t) / (the same without v); "
         "out = W_o (sigmoid(r_t) * wkv_t)"
     )
-    formulas: ClassVar[str] = "width a: params 4 d a + 3 d + 2 a; FLOPs of mixing none but elementwise; state d + 3 a"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="a = width or d, M = 4 d a",
+        params="M + 3 d + 2 a",
+        flops="2 M",
+        state="(d + 3 a) b",
+    )
     oracle: ClassVar[str] = "transformers: RWKV"
 
     kind: Literal["rwkv4"] = "rwkv4"

@@ -8,22 +8,29 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class RWKV6(Primitive):
     """Heads read their states before they write; the token itself has a bonus; the output is normed by head and gated."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "recurrence"
     title: ClassVar[str] = "RWKV-5 and RWKV-6 time-mix (Eagle, Finch)"
     source: ClassVar[str] = "arXiv 2404.05892"
     equation: ClassVar[str] = (
         "S_t = diag(w_t) S_{t-1} + k_t v_t^T, o_t = r_t^T (S_{t-1} + diag(u) k_t v_t^T), w_t = exp(-exp(b + tanh(x A) B)); "
         "out = W_o (norm(o_t) * silu(g_t))"
     )
-    formulas: ClassVar[str] = (
-        "a = heads x size, n = 4 token mixes, 5 with a decay rank D: params 5 d a + n d + 4 a (+ D (d + a) with D) "
-        "(+ d + 2 n R d with shift rank R); FLOPs of mixing 4 a size; state d + a size"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="a = n_heads head_dim, M = 5 d a",
+        params="M + 4 d + 4 a",
+        flops="2 M + 4 a head_dim",
+        state="(d + a head_dim) b",
+        options=(
+            "With decay_rank: M + decay_rank (d + a), params + d more, and a fifth mix. With shift_rank: M + 2 "
+            "shift_rank d for each of the 4 or 5 mixes, params + d more."
+        ),
     )
     oracle: ClassVar[str] = "the published step loop in float64; the whole time-mix by the paper's equations in NumPy"
 

@@ -8,22 +8,25 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class RWKV7(Primitive):
     """A generalised delta rule: the removal key, how much is replaced in each channel, and the decay are vectors."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "recurrence"
     title: ClassVar[str] = "RWKV-7 time-mix (Goose)"
     source: ClassVar[str] = "arXiv 2503.14456"
     equation: ClassVar[str] = (
         "S_t = (diag(w_t) - (a_t * h_t) h_t^T) S_{t-1} + k_t v_t^T, w = exp(-e^(-1/2) sigmoid(.)), h the removal key of "
         "length 1, k = k' (1 + (a - 1) m); out = W_o (g * (norm(r_t^T S_t) + (r * p * k summed) v))"
     )
-    formulas: ClassVar[str] = (
-        "c = heads x size, ranks W (decay), A (replacement), G (gate): "
-        "params 4 d c + (W + A + G) (d + c) + 6 d + 7 c; FLOPs of mixing 8 c size; state d + c size"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="a = n_heads head_dim, R = decay_rank + replace_rank + gate_rank, M = 4 d a + R (d + a)",
+        params="M + 6 d + 7 a",
+        flops="2 M + 8 a head_dim",
+        state="(d + a head_dim) b",
     )
     oracle: ClassVar[str] = "the published DPLR step loop in float64; the whole time-mix by the paper's equations in NumPy"
 

@@ -5,17 +5,23 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class RWKVChannel(Primitive):
     """The channel part of RWKV-4, 5 and 6; it remembers one token."""
 
     role: ClassVar[Role] = "channel"
+    family: ClassVar[Family] = "feed-forward"
     title: ClassVar[str] = "RWKV channel-mix"
     source: ClassVar[str] = "arXiv 2305.13048"
     equation: ClassVar[str] = "y = sigmoid(W_r x_r) * W_v relu(W_k x_k)^2, x_k and x_r the token mixed with the one before"
-    formulas: ClassVar[str] = "params 2 d f + d^2 + 2 d; FLOPs 4 d f + 2 d^2; state d"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="f = d_ff, M = 2 d f + d^2",
+        params="M + 2 d",
+        flops="2 M",
+        state="d b",
+    )
     oracle: ClassVar[str] = "transformers: RWKV"
 
     kind: Literal["rwkv_channel"] = "rwkv_channel"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class S4D(Primitive):
@@ -15,12 +15,18 @@ class S4D(Primitive):
     """
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "state space"
     title: ClassVar[str] = "S4D (diagonal state space)"
     source: ClassVar[str] = "arXiv 2206.11893, 2111.00396"
     equation: ClassVar[str] = (
         "x_t = exp(s A) x_{t-1} + (exp(s A) - 1) / A u_t, y_t = 2 Re(C x_t) + D u_t; out = GLU(W gelu(y) + b)"
     )
-    formulas: ClassVar[str] = "params d (2N + 2) + 2 d^2 + 2 d; FLOPs of mixing 2 d N; state d N"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="N = state_size, M = 2 d^2",
+        params="M + d (2 N + 2) + 2 d",
+        flops="2 M + 2 d N",
+        state="d N b",
+    )
     oracle: ClassVar[str] = "the published kernel formula, and the recurrence by zero-order hold, both in float64"
 
     kind: Literal["s4d"] = "s4d"

@@ -9,13 +9,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class SegmentAttention(Primitive):
     """Softmax attention over a segment and a memory of the tokens before it, with sinusoidal relative positions."""
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "attention"
     is_attention: ClassVar[bool] = True
     title: ClassVar[str] = "Segment memory with relative positions (Transformer-XL)"
     source: ClassVar[str] = "arXiv 1901.02860"
@@ -23,9 +24,11 @@ class SegmentAttention(Primitive):
         "score_ij = ((q_i + u)^T k_j + (q_i + v)^T W_R sinusoid(i - j)) / sqrt(head_dim), o_i = sum_j softmax_j(score_ij) v_j\n"
         "over j <= i in the segment of i, and the `memory` tokens before it, whose keys and values take x_j without gradient"
     )
-    formulas: ClassVar[str] = (
-        "params: 5 d H dh + 2 H dh; mixing FLOPs/token: (4 H dh + 2 H d) times the mean number of visible tokens; "
-        "state: 2 H dh (L mod segment + min(memory, L - L mod segment)) b"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="H = n_heads, dh = head_dim, M = 5 d H dh, V = tokens that a token sees on average",
+        params="M + 2 H dh",
+        flops="2 M + (4 H dh + 2 H d) V",
+        state="2 H dh (L mod segment + min(memory, L - L mod segment)) b",
     )
     oracle: ClassVar[str] = "transformers XLNetRelativeAttention, one segment after another with its memory"
 

@@ -5,17 +5,24 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
 
 class SwiGLU(Primitive):
     """Three matrices of `d_model` x `d_ff`, no biases; SwiGLU unless `activation` says otherwise."""
 
     role: ClassVar[Role] = "channel"
+    family: ClassVar[Family] = "feed-forward"
     title: ClassVar[str] = "Gated feed-forward (SwiGLU, GeGLU, squared-ReLU gate)"
     source: ClassVar[str] = "arXiv 2002.05202, 2402.17764 (squared ReLU, sub-norm)"
     equation: ClassVar[str] = "y = W_down (act(W_gate x) * W_up x), only the n_active largest |act(W_gate x)| kept where set"
-    formulas: ClassVar[str] = "params 3 d f (+ f with sub_norm); FLOPs 6 d f, with n_active K: 2 d f + 4 d K; no state"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="f = d_ff, M = 3 d f",
+        params="M",
+        flops="2 M",
+        state="0",
+        options="Params: + f with sub_norm. With n_active a token uses d f + 2 d n_active of M.",
+    )
     oracle: ClassVar[str] = "transformers: Llama, RecurrentGemma (GeGLU), BitNet (squared ReLU, sub-norm)"
 
     kind: Literal["swiglu"] = "swiglu"

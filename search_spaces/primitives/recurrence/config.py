@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from search_spaces.primitives.primitive import Cost, CostContext, Primitive, Problem, Role
+from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 from search_spaces.primitives.recurrence.members import member_of
 
 HeadCount = Annotated[int, Field(ge=1, le=256)]
@@ -28,6 +28,7 @@ class Recurrence(Primitive):
     """
 
     role: ClassVar[Role] = "mixer"
+    family: ClassVar[Family] = "recurrence"
     title: ClassVar[str] = "Linear recurrence (linear attention, RetNet, Mamba-2, GLA, DeltaNet, KDA, mLSTM and between)"
     source: ClassVar[str] = (
         "arXiv 2006.16236, 2009.14794, 2307.08621, 2501.08313, 2404.07904, 2405.21060, 2312.06635, 2406.06484, 2412.06464, "
@@ -37,9 +38,22 @@ class Recurrence(Primitive):
         "S_t = diag(a_t) S_{t-1} + k_t w_t^T;  o_t = q_t^T S_t (+ D v_t);  y = W_o (norm(o) * gate)\n"
         "w_t = v_t | step_t v_t | exp(i_t) v_t | beta_t (v_t - k_t^T diag(a_t) S_{t-1})"
     )
-    formulas: ClassVar[str] = (
-        "params: projections + conv + decay + norm; mixing: 4 H dk dv, delta rule 6 H dk dv (dv + 1 with a normaliser); "
-        "state: H dk dv (dv + 1 with a normaliser) + conv channels x width"
+    formulas: ClassVar[Formulas] = Formulas(
+        where="H = n_heads, G = n_groups, dk = key_dim, dv = value_dim, C = 2 G dk + H dv, M = d C + 2 d H dv",
+        params="M + dv",
+        flops="2 M + 4 H dk dv",
+        state="H dk dv b",
+        options=(
+            "C, the channels of queries, keys and values: - G dk with tied_keys. M: - d H dv without gate, or (d + "
+            "H dv) gate_rank instead; + d H with write exp or delta; + d H with decay step or sigmoid, of key "
+            "channels d G dk, or (d + G dk) decay_rank with a rank. Params: + C conv_width, + C with conv_bias, + "
+            "d with token_shift, + H with skip, + H with write exp; of the norm H dv in the place of dv with "
+            "out_norm layer, width or gated, 0 with head_plain or none; for decays that are not none, fixed or "
+            "slope + H, of key channels + G dk, and as many for step's rates (of key channels G). FLOPs: 6 H dk dv "
+            "with write delta, + 2 C conv_width, + 4 G dk n_features. State: + C conv_width b, + d b with "
+            "token_shift, + H b with write exp or favor. With a normaliser dv + 1 in the state and its FLOPs; with "
+            "favor n_features for dk there."
+        ),
     )
     oracle: ClassVar[str] = (
         "transformers: Mamba-2, Granite hybrid, Qwen3-Next (Gated DeltaNet), Kimi Linear (KDA), MiniMax (lightning), xLSTM; "
