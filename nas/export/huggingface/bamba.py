@@ -2,7 +2,7 @@
 
 from nas.export.huggingface.holds import require
 from nas.export.huggingface.llama import HEADS, channel_rules, projections
-from nas.export.huggingface.mamba2 import mamba2_rules
+from nas.export.huggingface.mamba2 import mamba2_rules, require_expansion
 from nas.export.huggingface.model import Family, place
 from nas.export.huggingface.recurrences import require_member
 from nas.export.huggingface.rules import Rules
@@ -35,4 +35,5 @@ FAMILY = Family(
 
 def rules(architecture: Architecture) -> Rules:
     """A whole `BambaForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
+    require_expansion(architecture, "bamba")
     return FAMILY.rules(architecture)

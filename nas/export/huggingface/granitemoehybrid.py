@@ -6,7 +6,7 @@ Its Mamba-2 mixer is that of `bamba` too. Their config's embedding_multiplier, r
 
 from nas.export.huggingface.holds import require
 from nas.export.huggingface.llama import HEADS, projections
-from nas.export.huggingface.mamba2 import mamba2_rules
+from nas.export.huggingface.mamba2 import mamba2_rules, require_expansion
 from nas.export.huggingface.mixtral import ROUTED, experts, no_routing_bias, require_normalised
 from nas.export.huggingface.model import Family, place
 from nas.export.huggingface.recurrences import require_member
@@ -58,6 +58,7 @@ FAMILY = Family(
 def rules(architecture: Architecture) -> Rules:
     """A whole `GraniteMoeHybridForCausalLM`. Raises ValueError, naming the field, for an architecture it cannot hold."""
     found = FAMILY.rules(architecture)
+    require_expansion(architecture, "granitemoehybrid")
     if len({type(layer.channel) for layer in architecture.core}) > 1:
         raise ValueError("core: in transformers' granitemoehybrid all layers have experts, or none has")
     return found

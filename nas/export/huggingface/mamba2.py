@@ -52,4 +52,13 @@ FAMILY = Family(
 
 def rules(architecture: Architecture) -> Rules:
     """A whole `Mamba2ForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
+    require_expansion(architecture, "mamba2")
     return FAMILY.rules(architecture)
+
+
+def require_expansion(architecture: Architecture, family: str) -> None:
+    """Raises ValueError unless values have a whole multiple of d_model's width, which is the number in their config."""
+    for where, part in architecture.parts():
+        if isinstance(part, Recurrence) and part.inner_width % architecture.d_model:
+            width = f"n_heads x value_dim {part.inner_width} must be a multiple of d_model {architecture.d_model}"
+            raise ValueError(f"{where}: {width} for transformers' {family}")

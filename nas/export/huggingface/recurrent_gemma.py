@@ -74,5 +74,15 @@ FAMILY = Family(
 
 
 def rules(architecture: Architecture) -> Rules:
-    """A whole `RecurrentGemmaForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
-    return FAMILY.rules(architecture)
+    """A whole `RecurrentGemmaForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold.
+
+    Theirs has one number for attention's heads and the gates' blocks, and heads that fill d_model.
+    """
+    found, parts = FAMILY.rules(architecture), [part for _, part in architecture.parts()]
+    heads = {part.n_heads for part in parts if isinstance(part, Attention)}
+    blocks = {part.n_blocks for part in parts if isinstance(part, RGLRU)}
+    if len(heads | blocks) > 1:
+        raise ValueError(f"n_blocks {blocks}: transformers' recurrent_gemma has as many as attention has heads, {heads}")
+    if any(part.n_heads * part.head_dim != architecture.d_model for part in parts if isinstance(part, Attention)):
+        raise ValueError("head_dim must be d_model / n_heads: transformers' recurrent_gemma has no other")
+    return found

@@ -8,19 +8,12 @@ from transformers.models.jamba.modeling_jamba import JambaMambaMixer
 from transformers.models.mamba.modeling_mamba import MambaMixer
 
 from nas.export.huggingface import jamba, mamba
-from nas.export.huggingface.rules import from_transformers, to_transformers
+from nas.export.huggingface.rules import from_transformers
 from search_spaces.primitives.mamba import Mamba
+from tests.nas.export.huggingface.comparison import assert_equal, assert_way_back, load, randomised, weights_of
 from workers.model.layers import Pass, part
 
 D, T = 32, 70
-
-
-def randomised(module: nn.Module) -> nn.Module:
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator) + (parameter.dim() == 1))
-    return module.eval()
 
 
 def mamba_mixer(rank: int | None) -> nn.Module:
@@ -41,17 +34,12 @@ def test_mamba_equals_transformers(family, rank):
     norms = family is jamba
     theirs = randomised(jamba_mixer(rank) if norms else mamba_mixer(rank))
     config = Mamba(state_size=6, conv_width=3, dt_rank=rank, bcdt_norm=norms)
-    weights = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    rules = family.mixer_rules(config)
-    ours = part(config, D)
-    ours.load_state_dict({name: torch.from_numpy(array) for name, array in from_transformers(rules, weights).items()})
+    rules, weights = family.mixer_rules(config), weights_of(theirs)
+    ours = load(part(config, D), from_transformers(rules, weights))
     x_BTD = torch.randn(2, T, D, generator=torch.Generator().manual_seed(4))
-    expected = theirs(x_BTD)
-    assert expected.abs().mean() > 0.05
-    assert (ours(x_BTD, Pass(torch.arange(T))) - expected).abs().max() <= 1e-5 * expected.abs().max()
-    back = to_transformers(rules, {name: tensor.numpy() for name, tensor in ours.state_dict().items()})
-    assert back.keys() == weights.keys()
-    assert all((back[name] == weights[name]).all() for name in weights)
+    with torch.no_grad():
+        assert_equal(ours(x_BTD, Pass(torch.arange(T))), theirs(x_BTD))
+    assert_way_back(rules, weights)
 
 
 @pytest.mark.parametrize(("family", "norms"), [(mamba, True), (jamba, False)], ids=["mamba", "jamba"])

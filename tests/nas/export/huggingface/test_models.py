@@ -235,7 +235,7 @@ CASES = {
         },
         stacked(
             *2 * [(RGLRU(n_blocks=4), gelu := SwiGLU(d_ff=48, activation="gelu"))],
-            (attention(window=6, rotary_fraction=0.5), gelu),
+            (local := attention(window=6, rotary_fraction=0.5), gelu),
         ),
     ),
 }  # fmt: skip
@@ -327,6 +327,10 @@ DOUBLED = Layer(mixers=(attention(), attention()), channel=GATED)
         (jamba, stacked((scan, softmax), (scan, SwiGLU(d_ff=20))), "one width for experts and others"),
         (mamba, stacked((Mamba(), GATED)), r"core\[0\]: a layer of transformers' mamba is one mamba$"),
         (nemotron_h, stacked((SSD, GATED)), "one recurrence or attention or one relu2"),
+        (mamba2, stacked((SSD.model_copy(update={"value_dim": 12}), None)), "48 must be a multiple of d_model 32"),
+        (bamba, stacked((SSD.model_copy(update={"value_dim": 12}), GATED)), "48 must be a multiple of d_model 32"),
+        (recurrent_gemma, stacked((RGLRU(n_blocks=2), gelu), (local, gelu)), r"n_blocks \{2\}"),
+        (recurrent_gemma, stacked((local.model_copy(update={"head_dim": 16}), gelu)), "head_dim must be d_model / n_heads"),
         (rwkv, changed("rwkv", norm="rms"), "norm 'rms': transformers' rwkv always has 'layer'"),
         (recurrent_gemma, changed("recurrent_gemma", input=TokenInput()), "tie_embeddings: .* a head of its own"),
     ],

@@ -24,10 +24,11 @@ from transformers.models.qwen3_next.modeling_qwen3_next import (
 
 from kernels.recurrence import recurrence
 from nas.export.huggingface import granitemoehybrid, kimi_linear, mamba2, minimax, qwen3_next
-from nas.export.huggingface.rules import Rule, from_transformers, to_transformers
+from nas.export.huggingface.rules import Rule, from_transformers
 from search_spaces.primitives import CostContext
 from search_spaces.primitives.recurrence import Recurrence, deltanet, gated_deltanet, kda, lightning
 from search_spaces.primitives.recurrence import mamba2 as mamba2_preset
+from tests.nas.export.huggingface.comparison import assert_equal, assert_way_back, load, randomised
 from workers.model.layers import Initialiser, Pass, part
 
 D, T = 32, 70
@@ -117,15 +118,6 @@ CASES = {
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
-def randomised(module: nn.Module) -> nn.Module:
-    """The module with every parameter drawn anew, vectors around 1, in evaluation mode."""
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator) + (parameter.dim() == 1))
-    return module.eval()
-
-
 @every_case
 def test_linear_mixer_equals_transformers(case):
     theirs = randomised(case.theirs())
@@ -133,14 +125,10 @@ def test_linear_mixer_equals_transformers(case):
     rules, ours = case.rules(case.ours), part(case.ours, D)
     with torch.no_grad():
         ours.initialise(Initialiser(None, residual_scale=1.0))
-    ours.load_state_dict({name: torch.from_numpy(array) for name, array in from_transformers(rules, weights).items()})
-    x_BTD = torch.randn(2, T, D, generator=torch.Generator().manual_seed(4))
-    expected = theirs(x_BTD)
-    assert expected.abs().mean() > 0.05
-    assert (ours(x_BTD, Pass(torch.arange(T))) - expected).abs().max() <= 1e-5 * expected.abs().max()
-    back = to_transformers(rules, {name: tensor.numpy() for name, tensor in ours.state_dict().items()})
-    assert back.keys() == weights.keys()
-    assert all((back[name] == weights[name]).all() for name in weights)
+        load(ours, from_transformers(rules, weights))
+        x_BTD = torch.randn(2, T, D, generator=torch.Generator().manual_seed(4))
+        assert_equal(ours(x_BTD, Pass(torch.arange(T))), theirs(x_BTD))
+    assert_way_back(rules, weights)
     assert sum(array.size for array in weights.values()) == case.ours.cost(D, CostContext(context_length=1)).params
 
 
