@@ -1,21 +1,16 @@
 """Which compositions are impossible: what one part of an architecture asks of the others, each with field and reason."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from search_spaces.inputs import BytePatchInput, TokenInput
 from search_spaces.key_sharing import unshareable_keys
 from search_spaces.layer import Layer
 from search_spaces.loop import Loop
 from search_spaces.primitives import Problem
-
-if TYPE_CHECKING:
-    from search_spaces.architecture import Architecture
+from search_spaces.structure import Structure
 
 
-def impossible(architecture: Architecture) -> Iterator[Problem]:
+def impossible(architecture: Structure) -> Iterator[Problem]:
     """Everything that keeps the model from being built; nothing when it can be."""
     yield from _layers(architecture)
     yield from _loops(architecture)
@@ -24,7 +19,7 @@ def impossible(architecture: Architecture) -> Iterator[Problem]:
     yield from _objectives(architecture)
 
 
-def _layers(architecture: Architecture) -> Iterator[Problem]:
+def _layers(architecture: Structure) -> Iterator[Problem]:
     for where, layer in architecture.placed_layers():
         yield from _layer(where, layer, architecture.d_model)
 
@@ -38,7 +33,7 @@ def _layer(where: str, layer: Layer, d_model: int) -> Iterator[Problem]:
         yield from (Problem(f"{where}.channel.{p.field}", p.reason) for p in layer.channel.problems(d_model))
 
 
-def _loops(architecture: Architecture) -> Iterator[Problem]:
+def _loops(architecture: Structure) -> Iterator[Problem]:
     loop, n_loops = architecture.loop, architecture.n_loops
     if n_loops == 1 and architecture.injection != "none":
         yield Problem("injection", "needs n_loops of at least 2")
@@ -52,7 +47,7 @@ def _loops(architecture: Architecture) -> Iterator[Problem]:
         yield Problem("loop.depth", f"{loop.depth!r} drops tokens, and the core has a mixer that sees later ones; use 'fixed'")
 
 
-def _input(architecture: Architecture) -> Iterator[Problem]:
+def _input(architecture: Structure) -> Iterator[Problem]:
     source = architecture.input
     if isinstance(source, BytePatchInput):
         for index, layer in enumerate(source.within):
@@ -66,7 +61,7 @@ def _input(architecture: Architecture) -> Iterator[Problem]:
                 yield Problem(field, "byte patches have a learned start of their own; use 0")
 
 
-def _objectives(architecture: Architecture) -> Iterator[Problem]:
+def _objectives(architecture: Structure) -> Iterator[Problem]:
     for field in ("mtp", "next_latent"):
         if getattr(architecture, field) is None:
             continue

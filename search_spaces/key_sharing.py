@@ -1,24 +1,19 @@
 """Where layers or loops may read each other's keys and values: only what every token has passed can be lent and read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from search_spaces.inputs import BytePatchInput
 from search_spaces.layer import Layer
 from search_spaces.primitives import Problem
 from search_spaces.primitives.attention import Attention
-
-if TYPE_CHECKING:
-    from search_spaces.architecture import Architecture
+from search_spaces.structure import Structure
 
 Keys = tuple[object, ...]
 
 ROUTED_DEPTHS = ("token_choice", "expert_choice")
 
 
-def unshareable_keys(architecture: Architecture) -> Iterator[Problem]:
+def unshareable_keys(architecture: Structure) -> Iterator[Problem]:
     """Every attention that asks for keys and values it cannot have."""
     for section, layers, looped, skipped in _sections(architecture):
         lent: set[Keys] = set()
@@ -53,7 +48,7 @@ def _first_loop(field: str, looped: bool, skips: bool) -> Iterator[Problem]:
         yield Problem(field, "some tokens do not pass every loop of the layer; use 'own'")
 
 
-def _sections(architecture: Architecture) -> Iterator[tuple[str, tuple[Layer, ...], bool, bool]]:
+def _sections(architecture: Structure) -> Iterator[tuple[str, tuple[Layer, ...], bool, bool]]:
     """Layers that run one after another, with their place, whether they loop, and whether some tokens leave the loops."""
     looped = architecture.n_loops > 1
     yield "prelude", architecture.prelude, False, False
