@@ -1,7 +1,7 @@
 """The rules of a whole model, from those of its parts: what a family has around them, and which parts it can hold.
 
 Every name of our models that is not inside a part stands here, so that a change of them is one edit. Names of transformers are
-those of its modules in memory, which its `from_pretrained` reads too; some checkpoints have the experts one by one instead.
+those of its modules in memory, which its `from_pretrained` reads too; `checkpoints` has those of published files.
 
 Whether theirs computes what ours does also takes their config: rms_norm_eps and its kin must be 1e-5, rope_theta 10000, and
 every factor on embeddings, residuals and logits 1, unless the family's module says otherwise.
