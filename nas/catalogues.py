@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from nas.study import CostAt
 from nas.tasks import CATALOGUE as TASKS
@@ -13,6 +13,8 @@ from search_spaces.genes import Gene, GeneValue, Mode
 from search_spaces.presets import PRESETS
 from search_spaces.primitives import CATALOGUE as PRIMITIVES
 from search_spaces.primitives import Cost
+from search_spaces.primitives.primitive import Family, Formulas, Role
+from search_spaces.reference.examples import EXAMPLES, example_cost
 from search_spaces.space import Space
 from search_spaces.summary import summarise
 from search_spaces.zoo import ZOO
@@ -25,12 +27,21 @@ SHOWN_POSITIONS = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimitiveInfo:
-    """A layer part; `schema` is that of its config."""
+    """A layer part; `schema` is that of its config, `cost` that of its example at a width of 64 and 1024 tokens."""
 
     kind: str
-    role: Literal["mixer", "channel"]
+    role: Role
+    family: Family
     title: str
     source: str
+    causal: bool
+    """False for encoder mixers, which see later tokens: tasks that predict the next one refuse them."""
+    equation: str
+    formulas: Formulas
+    oracle: str
+    """What the tests compare the layer with."""
+    example: dict[str, Any]
+    cost: Cost
     schema: JsonSchema
 
 
@@ -96,7 +107,20 @@ class SpacesInfo:
 def primitives() -> tuple[PrimitiveInfo, ...]:
     """Every primitive."""
     return tuple(
-        PrimitiveInfo(kind=kind, role=part.role, title=part.title, source=part.source, schema=part.model_json_schema())
+        PrimitiveInfo(
+            kind=kind,
+            role=part.role,
+            family=part.family,
+            title=part.title,
+            source=part.source,
+            causal=part.causal,
+            equation=part.equation,
+            formulas=part.formulas,
+            oracle=part.oracle,
+            example=EXAMPLES[kind].to_data(),
+            cost=example_cost(kind),
+            schema=part.model_json_schema(),
+        )
         for kind, part in PRIMITIVES.items()
     )
 

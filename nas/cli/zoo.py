@@ -1,23 +1,18 @@
 """`nas zoo`: the published architectures that a study can run as references. It needs no service."""
 
-import shutil
 import sys
 from collections.abc import Iterable
-from textwrap import fill
 from typing import Annotated
 
 import typer
 
 from nas.catalogues import ZooInfo
 from nas.catalogues import zoo as everything
+from nas.cli.listing import cost_row, heading, indented, terminal_width
 from nas.cli.options import AsJson
 from nas.cli.output import print_json, say, to_data
 from nas.errors import NotFound
-from nas.quantities import short_bytes, short_count
 from nas.study import CostAt
-
-WIDEST = 100
-NAME_WIDTH = 28
 
 
 def zoo(
@@ -33,9 +28,8 @@ def zoo(
         for entry in entries:
             print_json(to_data(entry))
         return
-    width = min(WIDEST, shutil.get_terminal_size((WIDEST, 0)).columns)
-    heading = _row("name", ("params", "active", "FLOPs/token", "state"))
-    sys.stdout.write("\n\n".join([heading, *(_text(entry, width) for entry in entries)]) + "\n")
+    width = terminal_width()
+    sys.stdout.write("\n\n".join([heading("name"), *(_text(entry, width) for entry in entries)]) + "\n")
     at = CostAt()
     say(f"\nat a width of {entries[0].architecture.d_model} and a context of {at.context_length:,} tokens")
 
@@ -50,18 +44,5 @@ def _named(names: Iterable[str]) -> tuple[ZooInfo, ...]:
 
 def _text(entry: ZooInfo, width: int) -> str:
     """Name and cost in a row; below it what it is, its layers, what is simplified, and where it is published."""
-    cost = entry.cost
-    counts = (short_count(n) for n in (cost.params, cost.active_params, cost.flops_per_token))
     lines = (entry.title, entry.summary, f"simplified: {entry.simplified}", f"source: {entry.source}")
-    row = _row(entry.name, (*counts, short_bytes(cost.state_bytes)))
-    return "\n".join([row, *(_indented(line, width) for line in lines)])
-
-
-def _row(name: str, cells: Iterable[str]) -> str:
-    """Cells right-aligned in columns that fit in 80."""
-    return f"{name:<{NAME_WIDTH}}" + "".join(f"{cell:>12}" for cell in cells)
-
-
-def _indented(line: str, width: int) -> str:
-    """Wrapped, further lines a little deeper."""
-    return fill(line, width, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join([cost_row(entry.name, entry.cost), *(indented(line, width) for line in lines)])

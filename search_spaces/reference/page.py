@@ -44,7 +44,7 @@ tests compare with the built modules; the tests evaluate the formulas below, too
 **How to read it.** A *mixer* moves information between tokens, a *channel part* works on each token alone; a layer has up to
 four mixers in parallel and a channel part. In formulas `d` is d_model, `L` the context in tokens, `b` the bytes of a number
 and `M` the weights that a token is multiplied with; symbols side by side are products. FLOPs are those of decoding `L` tokens
-one by one, per token: 2 for each multiply-add of a matrix product or convolution. State is what decoding keeps for one sequence.
+one by one, per token: 2 for each multiply-add of a matrix product or convolution. State is what decoding keeps of a sequence.
 *Compared with* says what code of others, or which definition in float64, the tests hold the layer to.
 
 Examples are priced at d = {D_MODEL}, L = {CONTEXT.context_length:,} and b = {CONTEXT.bytes_per_element}."""

@@ -3,7 +3,7 @@
 import httpx
 from jsonschema import Draft202012Validator
 
-from search_spaces.primitives import CATALOGUE
+from search_spaces.primitives import CATALOGUE, CostContext
 from search_spaces.zoo import ZOO
 
 
@@ -15,6 +15,15 @@ def test_primitives_have_schemas_that_their_zoo_uses_satisfy(client: httpx.Clien
         for layer in [*built["prelude"], *built["core"], *built["coda"]]:
             for part in [*layer["mixers"], *([layer["channel"]] if layer["channel"] else [])]:
                 Draft202012Validator(found[part["kind"]]["schema"]).validate(part)
+
+
+def test_primitives_have_examples_with_their_cost(client: httpx.Client):
+    for primitive in client.get("/v1/primitives").json():
+        Draft202012Validator(primitive["schema"]).validate(primitive["example"])
+        part = CATALOGUE[primitive["kind"]].from_data(primitive["example"])
+        assert primitive["cost"]["params"] == part.cost(64, CostContext(context_length=1024)).params
+        assert primitive["formulas"]["params"] == part.formulas.params
+        assert primitive["causal"] == part.causal
 
 
 def test_tasks_have_defaults_that_satisfy_their_schema(client: httpx.Client):

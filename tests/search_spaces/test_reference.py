@@ -53,7 +53,7 @@ def test_every_primitive_says_what_it_is(kind):
     part = CATALOGUE[kind]
     assert part.family in get_args(Family)
     for words in (part.title, part.source, part.equation, part.oracle, part.__doc__):
-        assert words and words.strip()
+        assert (words or "").strip()
     assert re.search(r"\d{4}\.\d{4,5}", part.source)
 
 
