@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from search_spaces.presets import PRESETS
+from search_spaces.space import Space
 from tests.service import Service, nas
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +43,16 @@ def test_make_targets_exist():
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"(?:`|\.venv/bin/)nas (\w+)", README))))
 def test_commands_exist(command: str):
     assert nas(command, "--help").returncode == 0
+
+
+def test_the_space_has_as_many_assignments_as_it_says():
+    (space,) = map(Space.from_json, blocks("json"))
+    assert f"These are {space.size():,} assignments" in README
+
+
+def test_presets_are_those_there_are():
+    sentence = README.partition("Or name a preset")[2].partition(")")[0]
+    assert set(re.findall(r"[a-z]+_[a-z_]+|everything", sentence)) == set(PRESETS)
 
 
 def test_links_lead_somewhere():
