@@ -62,7 +62,8 @@ class Attention(Primitive):
             "token sees, (L + 1) / 2 on average when it sees all; about window + n_global + top_k with a window, about "
             "stride + L / (2 stride) with pattern strided. State: L is at most window - 1 + n_global, and top_k + 1 more; "
             "keys and values take kv_bits / 16 of it; + Hk L b with top_k, for the scores; 0 with share_kv. With loop_kv "
-            "first, later loops project and keep no keys, or with loop_window keep those of loop_window - 1 tokens."
+            "first, later loops project and keep no keys, or with loop_window keep those of loop_window - 1 tokens "
+            "and multiply d H weights more."
         ),
     )
     oracle: ClassVar[str] = (

@@ -32,6 +32,11 @@ def block(words: str, language: str = "") -> str:
     return f"```{language}\n{words}\n```"
 
 
+def bullets(lines: Iterable[str]) -> str:
+    """A list of plain lines."""
+    return "\n".join(f"- {text(line)}" for line in lines)
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are Markdown already; columns whose heading begins with `>` are right-aligned."""
     rule = ["--:" if heading.startswith(">") else "---" for heading in headings]

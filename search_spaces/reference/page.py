@@ -15,7 +15,7 @@ from search_spaces.primitives import CATALOGUE, Cost, Primitive
 from search_spaces.primitives.recurrence.members import MEMBERS
 from search_spaces.reference.examples import CONTEXT, D_MODEL, EXAMPLES, example_cost
 from search_spaces.reference.fields import fields_of
-from search_spaces.reference.markdown import block, code, equations, link, sourced, table, text
+from search_spaces.reference.markdown import block, bullets, code, equations, link, sourced, table, text
 from search_spaces.reference.models import models
 from search_spaces.reference.searching import searching
 
@@ -117,9 +117,10 @@ def _cost(kind: str, part: type[Primitive]) -> str:
     numbers = {"params": cost.params, "FLOPs/token": cost.flops_per_token, "state bytes": cost.state_bytes}
     rows = zip(numbers, (formulas.params, formulas.flops, formulas.state), numbers.values(), strict=True)
     lines = table(("cost", "formula", ">example"), ((name, code(formula), f"{number:,}") for name, formula, number in rows))
-    where = f"with {code(formulas.where)}" if formulas.where else ""
+    where = f"with {', '.join(map(code, formulas.where.split(', ')))}" if formulas.where else ""
+    options = bullets(re.split(r"(?<=\.) (?=[A-Z])", formulas.options)) if formulas.options else ""
     example = f"Example: {code(EXAMPLES[kind].label())}, {code(EXAMPLES[kind].canonical_json())}"
-    return "\n\n".join(words for words in (example, lines, where, text(formulas.options)) if words)
+    return "\n\n".join(words for words in (example, lines, where, options) if words)
 
 
 def _fields(kind: type[Document]) -> str:
