@@ -14,6 +14,7 @@ from search_spaces.architecture import Architecture, Input, Layer
 from search_spaces.catalogue import MIXERS
 from search_spaces.cost import MAX_PARAMS, price
 from search_spaces.genes import GeneValue
+from search_spaces.layer_cost import Stream, price_layer
 from search_spaces.options.channels import OPTIONS as CHANNELS
 from search_spaces.options.channels import ROUTED, ffn_width
 from search_spaces.options.composition import LAYER_FUSION
@@ -49,7 +50,25 @@ def params_bound(allowed: Allowed, possible: frozenset[str], source: Input) -> i
     layers = tuple(heaviest[words] for words in positions)
     rising = {gene: allowed[gene][-1] for gene in ("d_model", *_RISING)}
     fixed = {gene: values[0] for gene, values in allowed.items()} | rising
-    return max(_params(layers, {**fixed, **corner}, source) for corner in _corners_of(_WORDS, allowed))
+    most = _heaviest_words(lambda words: _params(layers, {**fixed, **words}, source), allowed)
+    return most + (_loop_gates(positions, allowed) if "whole_loops" in possible else 0)
+
+
+def _heaviest_words(params: Callable[[Assignment], int], allowed: Allowed) -> int:
+    """The most parameters over all words of `_WORDS`: what each adds does not depend on the others, so each is chosen alone."""
+    words = {gene: allowed[gene][0] for gene in _WORDS}
+    for gene in _WORDS:
+        weights = {value: params({**words, gene: value}) for value in allowed[gene]}
+        words[gene] = max(weights, key=weights.__getitem__)
+    return params(words)
+
+
+def _loop_gates(positions: list[Words], allowed: Allowed) -> int:
+    """The gates that mix a loop's own keys with the first loop's, in every layer that may have them."""
+    if "first" not in allowed["loop_kv"] or not allowed["loop_window"][-1]:
+        return 0
+    n_layers = sum(any(word.split("+")[0] == "attention" for word in mixers) for mixers, _ in positions)
+    return n_layers * (int(allowed["d_model"][-1]) + 1) * int(allowed["n_heads"][-1])
 
 
 def _params(layers: tuple[Layer, ...], assignment: Assignment, source: Input) -> int:
@@ -155,6 +174,8 @@ def _corners_of(genes: tuple[str, ...], allowed: Allowed) -> Iterator[dict[str, 
 
 def _corners(values: Values) -> tuple[GeneValue, ...]:
     """The extremes of the numbers, and every word."""
+    if isinstance(values, range):
+        return tuple(dict.fromkeys((values[0], values[-1])))
     numbers = [value for value in values if not isinstance(value, str)]
     return (*dict.fromkeys((*numbers[:1], *numbers[-1:])), *(value for value in values if isinstance(value, str)))
 
@@ -165,4 +186,4 @@ def _weight(part: Primitive, width: int) -> int:
 
 def _layer_weight(layer: Layer, d_model: int) -> int:
     # with the norm that weighs most: how branches join decides how many there are
-    return price(Architecture(d_model=d_model, core=(layer,), norm="dyt"), _ANYWHERE).params
+    return price_layer(layer, Stream(d_model, "dyt"), _ANYWHERE).params

@@ -100,6 +100,7 @@ _MACRO_CHANNEL = (
         default=1,
         needs="moe",
         learn=_learn_period,
+        switch=True,
     ),
 )
 

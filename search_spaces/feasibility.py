@@ -82,7 +82,8 @@ def _attention_rules(allowed: Allowed) -> Iterator[Problem]:
             f"a width that is a multiple of {unit}, as rotary_share needs," if unit > 2 else "an even width, which rope needs,"
         )
         rule = f"gives heads of {whole if unit > 1 else 'a whole width'} at every allowed d_model"
-        yield Problem("n_heads", f"{listed(wrong)}: no such count {rule}; allowed: {_divisors(common // unit)}")
+        counts = _divisors(common // unit) or f"none, unless every d_model is a multiple of {unit}"
+        yield Problem("n_heads", f"{listed(wrong)}: no such count {rule}; allowed: {counts}")
     yield from _head_width(allowed, "n_heads", 1)
     shared = _divisor(heads)
     wrong = [kv for kv in allowed["n_kv_heads"] if kv != "all" and shared % int(kv)]

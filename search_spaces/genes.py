@@ -5,7 +5,7 @@ sampling, membership, counting and validation are all the same walk down the lis
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -130,7 +130,11 @@ Limits = OneOf | Number | LayerList
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gene:
-    """One decision. `learn` tells the genes below what a value means for them; `layer` is a micro gene's position."""
+    """One decision. `layer` is a micro gene's position.
+
+    `learn` tells the genes below what a value means for them; it only adds facts. With `switch` it tells the gene's least value
+    from all others, and nothing more.
+    """
 
     name: str
     title: str
@@ -139,10 +143,22 @@ class Gene:
     needs: str = ""
     layer: int | None = None
     learn: Callable[[Facts, GeneValue], Facts] | None = None
+    switch: bool = False
 
     def active(self, facts: Facts) -> bool:
         """Whether this decision has to be made, after the decisions that `facts` come from."""
-        return (not self.needs or self.needs in facts.known) and (self.layer is None or self.layer < facts.depth)
+        return (not self.needs or self.needs in facts.known) and self.within(facts.depth)
+
+    def within(self, depth: int) -> bool:
+        """Whether a model of so many layers has the position that this decides on; True for other genes."""
+        return self.layer is None or self.layer < depth
+
+    def kinds(self, values: Sequence[GeneValue]) -> Iterator[tuple[GeneValue, int]]:
+        """Of sorted values, one of each kind that `learn` may tell from others, with how many there are of the kind."""
+        apart = len(values) if self.learn and not self.switch else 1 if self.switch else 0
+        yield from ((value, 1) for value in values[:apart])
+        if len(values) > apart:
+            yield values[-1], len(values) - apart
 
     @property
     def everywhere(self) -> str:

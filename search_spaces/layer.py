@@ -49,6 +49,8 @@ class Layer(Document):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         """Parallel branches are kept in one order, so that equal layers are equal documents."""
+        if len(self.mixers) < 2:
+            return self
         widths = self.widths or (0,) * len(self.mixers)
         branches = [(mixer.canonical_json(), width, mixer) for mixer, width in zip(self.mixers, widths, strict=True)]
         if any(first[:2] > second[:2] for first, second in pairwise(branches)):

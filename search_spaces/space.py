@@ -4,11 +4,9 @@ A valid space has no impossible member: every assignment of allowed values to ac
 gene with one value is settled, so a member's `params` name only the genes that left a choice.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import product, starmap
 from random import Random
 from typing import Annotated, Protocol, Self
 
@@ -18,12 +16,16 @@ from search_spaces.allowed import Allowed, GeneValues, Values, allowed_values, p
 from search_spaces.architecture import Architecture, Input, TokenInput
 from search_spaces.bounds import oversized, params_bound
 from search_spaces.catalogue import MIXERS
+from search_spaces.counting import Uncountable, count_assignments
 from search_spaces.decoding import decode
 from search_spaces.document import Document
 from search_spaces.feasibility import impossible, mixer_names
 from search_spaces.genes import Facts, Gene, GeneValue, Mode, listed, shown
 from search_spaces.options.option import Assignment
 from search_spaces.primitives import Problem
+
+MAX_GENES = 256
+"""More than a mode has."""
 
 Params = dict[str, GeneValue]
 Choose = Callable[[Gene, Values], GeneValue]
@@ -64,7 +66,7 @@ class Space(Document):
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:-]*$")]
     mode: Mode = "macro"
     input: Input = TokenInput()
-    genes: Annotated[Mapping[str, GeneValues], Field(min_length=1)]
+    genes: Annotated[Mapping[str, GeneValues], Field(min_length=1, max_length=MAX_GENES)]
 
     @model_validator(mode="after")
     def _buildable(self) -> Self:
@@ -73,6 +75,7 @@ class Space(Document):
         refuse(_never_decided(self._reach))
         refuse(impossible(self._allowed, self._reach.possible, self.input))
         refuse(oversized(self._allowed, self._params_bound))
+        refuse(self._uncountable())
         return self
 
     @cached_property
@@ -96,12 +99,16 @@ class Space(Document):
                 known[learnt.depth] = known.get(learnt.depth, frozenset()) | learnt.known
         return Reach(possible=frozenset().union(*known.values()), never_decided=tuple(never_decided))
 
+    def _uncountable(self) -> Iterator[Problem]:
+        try:
+            self._size  # noqa: B018 # counted once, here
+        except Uncountable:
+            reason = "the layers may combine so many mixers with knobs of their own that the assignments cannot be counted"
+            yield Problem("depth", f"{reason}; allow fewer layers or fewer mixers, or settle knobs that only some mixers have")
+
     @cached_property
     def _size(self) -> int:
-        reached = Counter({Facts(): 1})
-        for (gene, values), asked in zip(self._catalogue.items(), _asked_below(self._catalogue), strict=True):
-            reached = _advance(reached, gene, values, asked)
-        return reached.total()
+        return count_assignments(self._catalogue)
 
     def size(self) -> int:
         """Exact number of assignments. Some may be the same architecture: ratio 0 at any placement, for one."""
@@ -182,32 +189,7 @@ def _never_decided(reach: Reach) -> Iterator[Problem]:
 
 def _learnt(gene: Gene, acting: Sequence[Facts], values: Values) -> Iterator[Facts]:
     if gene.learn:
-        yield from starmap(gene.learn, product(acting, values))
-
-
-def _asked_below(catalogue: Mapping[Gene, Values]) -> list[frozenset[str]]:
-    """For each gene, the facts that genes below it ask for, where their answer can make a difference."""
-    asked, below = frozenset[str](), []
-    for gene, values in reversed(list(catalogue.items())):
-        below.append(asked)
-        if gene.needs and (len(values) > 1 or gene.learn):
-            asked |= {gene.needs}
-    return below[::-1]
-
-
-def _advance(reached: Counter[Facts], gene: Gene, values: Values, asked: frozenset[str]) -> Counter[Facts]:
-    """How many assignments of the genes so far, and this one, lead to which facts; those not `asked` for are forgotten."""
-    after: Counter[Facts] = Counter()
-    for facts, count in reached.items():
-        if not gene.active(facts):
-            after[facts] += count
-        elif gene.learn is None:
-            after[facts] += count * len(values)
-        else:
-            for value in values:
-                learnt = gene.learn(facts, value)
-                after[learnt._replace(known=learnt.known & asked)] += count
-    return after
+        yield from (gene.learn(facts, value) for facts in acting for value, _ in gene.kinds(values))
 
 
 def _suggest(trial: Suggester, gene: Gene, values: Values) -> GeneValue:

@@ -228,6 +228,7 @@ PATTERN_GENES = (
         default=0,
         needs="plain",
         learn=_learn_window,
+        switch=True,
     ),
     Gene(
         name="n_global",

@@ -8,7 +8,7 @@ from search_spaces.primitives.relu2 import ReLU2
 from search_spaces.primitives.rwkv_channel import RWKVChannel
 from search_spaces.primitives.swiglu import SwiGLU
 
-DENSE_KNOBS = ("ffn_ratio", "norm")
+DENSE_KNOBS = ("ffn_ratio", "norm", "active_neurons")
 MOE_KNOBS = ("ffn_ratio", "n_experts", "top_k", "n_zero")
 FINE_KNOBS = (*MOE_KNOBS, "granularity")
 SHARED_KNOBS = (*FINE_KNOBS, "n_shared", "shared_gate")

@@ -22,7 +22,7 @@ def _learn_depth(facts: Facts, value: GeneValue) -> Facts:
 
 
 GENES = (
-    Gene(name="n_loops", title="Times the core runs", limits=Number(1, 64), default=1, learn=_learn_loops),
+    Gene(name="n_loops", title="Times the core runs", limits=Number(1, 64), default=1, learn=_learn_loops, switch=True),
     Gene(name="n_prelude", title="Layers before the core, run once", limits=Number(0, 255), default=0, needs="loops"),
     Gene(name="n_coda", title="Layers after the core, run once", limits=Number(0, 255), default=0, needs="loops"),
     Gene(

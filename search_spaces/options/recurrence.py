@@ -89,7 +89,8 @@ def _kda(assignment: Assignment, width: int) -> Mixer:
 def _recurrence(assignment: Assignment, width: int) -> Mixer:
     """The open member: knobs that cannot be together are decided by those above them."""
     sizes, adds = _sizes(assignment), assignment["rec_write"] == "add"
-    normalised = adds and bool(assignment.get("rec_normaliser"))
+    feature_map = assignment.get("rec_feature_map", "none") if adds else "none"
+    normalised = feature_map != "none" and bool(assignment.get("rec_normaliser"))
     return Recurrence.model_validate(
         {
             "n_heads": sizes["n_heads"],
@@ -99,7 +100,7 @@ def _recurrence(assignment: Assignment, width: int) -> Mixer:
             **_decay(str(assignment["rec_decay"])),
             **_write(str(assignment["rec_write"])),
             "qk_norm": not adds or assignment["rec_qk_norm"],
-            "feature_map": assignment.get("rec_feature_map", "none") if adds else "none",
+            "feature_map": feature_map,
             "normaliser": "sum" if normalised else "none",
             "rope": bool(assignment["rec_rope"]) and not normalised,
             "conv_width": whole(assignment, "rec_conv_width"),

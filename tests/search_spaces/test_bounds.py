@@ -54,6 +54,16 @@ def test_params_bound_is_reached_by_a_single_architecture(mixer, channel, norms)
             "granularity": [1, 2, 3],
         },
         {"channel": ["dense", "moe", "moe_shared"], "top_k": [1, 2], "granularity": [2, 4], "moe_period": [1, 2]},
+        # a dense part has a norm within only while all its neurons are active
+        {"norm": ["rms", "sub"], "active_neurons": [0.5, 1.0]},
+        # gates of later loops belong to attention, which need not be the heaviest mixer
+        {
+            "attention_ratio": [0.5],
+            "linear_mixer": ["short_conv"],
+            "n_loops": [2],
+            "loop_kv": ["own", "first"],
+            "loop_window": [0, 4],
+        },
     ],
 )
 def test_params_bound_holds_where_a_knob_s_middle_or_least_value_has_most(genes):

@@ -24,6 +24,7 @@ def refusals(genes, mode="macro", **fields) -> dict[tuple[int | str, ...], str]:
     [
         (ATTENTION | {"n_heads": [4, 5]}, "n_heads", "5: no such count .* allowed: 1, 2, 4, 8, 16, 32"),
         (ATTENTION | {"d_model": [64, 72], "n_heads": [8]}, "n_heads", "even width, which rope needs.*allowed: 1, 2, 4"),
+        (ATTENTION | {"d_model": [64, 65], "n_heads": [8]}, "n_heads", "allowed: none, unless every d_model is a multiple of 2"),
         (ATTENTION | {"d_model": {"low": 32, "high": 64, "step": 16}, "n_heads": [16]}, "n_heads", "allowed: 1, 2, 4, 8$"),
         (ATTENTION | {"d_model": [4], "n_heads": [4], "rope": [False]}, "n_heads", "narrower than 2.*at most 2"),
         (ATTENTION | {"d_model": [2048], "n_heads": [2]}, "n_heads", "wider than 512.*at least 4"),
@@ -113,3 +114,7 @@ def test_space_refuses_unprintable_names(name):
 def test_space_every_catalogue_default_fits_the_others():
     for mode in ("macro", "micro"):
         assert Space.from_data({"name": "default", "mode": mode, "genes": {"d_model": [64]}}).size() == 1
+
+
+def test_space_refuses_more_names_than_there_are_genes():
+    assert refusals({f"gene{number}": [1] for number in range(300)}).keys() == {("genes",)}
