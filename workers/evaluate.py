@@ -319,6 +319,8 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValidationError) as error:
         sys.stderr.write(f"{options.run} is not a run that can be read: {error}\n")
         return 2
+    # as a worker does: more threads add up in another order, and fight over a machine that is busy
+    torch.set_num_threads(1)
     finished = evaluate(run, options.workspace, options.data_root)
     text = finished.model_dump_json(indent=2) + "\n"
     sys.stdout.write(text)
