@@ -24,7 +24,7 @@ def refusals(genes, mode="macro", **fields) -> dict[tuple[int | str, ...], str]:
     [
         (ATTENTION | {"n_heads": [4, 5]}, "n_heads", "5: no such count .* allowed: 1, 2, 4, 8, 16, 32"),
         (ATTENTION | {"d_model": [64, 72], "n_heads": [8]}, "n_heads", "even width, which rope needs.*allowed: 1, 2, 4"),
-        (ATTENTION | {"d_model": [64, 65], "n_heads": [8]}, "n_heads", "allowed: none, unless every d_model is a multiple of 2"),
+        (ATTENTION | {"d_model": [64, 65], "n_heads": [8]}, "n_heads", "none, unless every d_model is a multiple of 2"),
         (ATTENTION | {"d_model": {"low": 32, "high": 64, "step": 16}, "n_heads": [16]}, "n_heads", "allowed: 1, 2, 4, 8$"),
         (ATTENTION | {"d_model": [4], "n_heads": [4], "rope": [False]}, "n_heads", "narrower than 2.*at most 2"),
         (ATTENTION | {"d_model": [2048], "n_heads": [2]}, "n_heads", "wider than 512.*at least 4"),
