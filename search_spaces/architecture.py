@@ -15,11 +15,18 @@ from search_spaces.inputs import BytePatchInput, ContinuousInput, Input, TokenIn
 from search_spaces.layer import Layer
 from search_spaces.loop import Loop
 from search_spaces.numerics import Numerics
-from search_spaces.structure import MAX_UNROLLED_LAYERS, Structure
+from search_spaces.structure import MAX_UNROLLED_LAYERS, SECTIONS, Structure
 
 
 class Architecture(Structure):
     """One complete model. Raises `pydantic.ValidationError` for anything that could not be built."""
+
+    @model_validator(mode="after")
+    def _plain_layers(self) -> Self:
+        """Sizes that the layers have anyway are left out: one form for one model."""
+        for section in SECTIONS:
+            object.__setattr__(self, section, tuple(layer.plain(self.d_model) for layer in getattr(self, section)))
+        return self
 
     @model_validator(mode="after")
     def _merge_single_loop(self) -> Self:

@@ -1,9 +1,9 @@
 """What a model reads and predicts: tokens (bytes are tokens of a vocabulary of 256), patches of bytes, or measurements."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from search_spaces.document import Document
 from search_spaces.layer import Layer
@@ -48,6 +48,12 @@ class BytePatchInput(Document):
     """Width within a patch."""
     within: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=64)]
     """Layers that mix the bytes of one patch."""
+
+    @model_validator(mode="after")
+    def _plain_layers(self) -> Self:
+        """Sizes that the layers have anyway are left out: one form for one model."""
+        object.__setattr__(self, "within", tuple(layer.plain(self.d_byte) for layer in self.within))
+        return self
 
     @property
     def n_outputs(self) -> int:

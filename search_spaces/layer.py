@@ -69,6 +69,14 @@ class Layer(Document):
         """Mixers first, then the channel part."""
         return (*self.mixers, *((self.channel,) if self.channel else ()))
 
+    def plain(self, d_model: int) -> Self:
+        """The same with its mixers' plain forms, see `Primitive.plain`."""
+        mixers = tuple(mixer.plain(width) for mixer, width in zip(self.mixers, self.widths_at(d_model), strict=True))
+        if all(plain is mixer for plain, mixer in zip(mixers, self.mixers, strict=True)):
+            return self
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate({**fields, "mixers": mixers})
+
     def widths_at(self, d_model: int) -> tuple[int, ...]:
         """The width each mixer works at."""
         return self.widths or (d_model,) * len(self.mixers)

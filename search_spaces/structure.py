@@ -15,6 +15,7 @@ from search_spaces.objectives import MultiTokenPrediction, NextLatent
 from search_spaces.primitives import Primitive
 
 MAX_UNROLLED_LAYERS = 1024
+SECTIONS = ("prelude", "core", "coda")
 
 
 class Structure(Document):
@@ -86,6 +87,6 @@ class Structure(Document):
 
     def placed_layers(self) -> Iterator[tuple[str, Layer]]:
         """Every layer with its place, such as `core[0]`."""
-        for section in ("prelude", "core", "coda"):
+        for section in SECTIONS:
             for index, layer in enumerate(getattr(self, section)):
                 yield f"{section}[{index}]", layer

@@ -1,7 +1,7 @@
 """Mamba-1: a selective state space, whose step, input and output depend on the token (arXiv 2312.00752)."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -49,9 +49,13 @@ class Mamba(Primitive):
         """Fits any width."""
         return iter(())
 
+    def plain(self, d_model: int) -> Self:
+        """Without the rank that it would have anyway."""
+        return self.model_copy(update={"dt_rank": None}) if self.dt_rank == _usual_rank(d_model) else self
+
     def rank(self, d_model: int) -> int:
         """`dt_rank`, decided."""
-        return -(-d_model // 16) if self.dt_rank is None else self.dt_rank
+        return _usual_rank(d_model) if self.dt_rank is None else self.dt_rank
 
     def cost(self, d_model: int, context: CostContext) -> Cost:
         """Projections; a write and a read of every state; taps, biases, rates, skips and norms; states and tail."""
@@ -71,3 +75,7 @@ class Mamba(Primitive):
     def label(self) -> str:
         """`mamba·2x16` is twice the width, with 16 states per channel; `n` has Jamba's norms."""
         return f"mamba·{self.expand}x{self.state_size}" + ("n" if self.bcdt_norm else "")
+
+
+def _usual_rank(d_model: int) -> int:
+    return -(-d_model // 16)

@@ -5,9 +5,9 @@ Switch (arXiv 2101.03961), GLaM (2112.06905), Mixtral (2401.04088), DeepSeekMoE 
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from search_spaces.primitives.primitive import Cost, CostContext, Family, Formulas, Primitive, Problem, Role
 
@@ -66,6 +66,13 @@ class MoE(Primitive):
     """Experts, chosen like the others, that return their input and cost nothing."""
     shared_gate: bool = False
     """Whether the shared experts' output is multiplied by a sigmoid of one number computed from the token."""
+
+    @model_validator(mode="after")
+    def _plain_normalise(self) -> Self:
+        """What holds anyway is left out: one form for one model."""
+        if self.normalise is not None and self.normalise == (self.balance == "loss"):
+            object.__setattr__(self, "normalise", None)
+        return self
 
     def problems(self, d_model: int) -> Iterator[Problem]:
         """A token cannot choose more experts than there are; the shared experts together are one feed-forward."""

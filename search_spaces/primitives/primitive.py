@@ -6,7 +6,7 @@ A primitive never imports another primitive, and never torch. Its torch layer is
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from search_spaces.document import Document
 
@@ -109,6 +109,10 @@ class Primitive(Document):
     @abstractmethod
     def problems(self, d_model: int) -> Iterator[Problem]:
         """What makes this config impossible at width `d_model`; nothing when it is fine."""
+
+    def plain(self, d_model: int) -> Self:
+        """The same without a size that says what holds anyway at width `d_model`: equal models are equal documents."""
+        return self
 
     @abstractmethod
     def cost(self, d_model: int, context: CostContext) -> Cost:

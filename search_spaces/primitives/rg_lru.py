@@ -1,7 +1,7 @@
 """The recurrent block of Griffin: a real-gated linear recurrent unit beside a GELU gate (arXiv 2402.19427)."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -39,6 +39,10 @@ class RGLRU(Primitive):
         """Blocks are equal."""
         if self.channels(d_model) % self.n_blocks:
             yield Problem("n_blocks", f"{self.n_blocks} must divide the {self.channels(d_model)} channels of the recurrence")
+
+    def plain(self, d_model: int) -> Self:
+        """Without a width that is d_model."""
+        return self.model_copy(update={"width": None}) if self.width == d_model else self
 
     def channels(self, d_model: int) -> int:
         """`width`, decided."""

@@ -1,7 +1,7 @@
 """RWKV-4's time-mix: every channel keeps a decaying mean of its values, weighted by exp(key) (arXiv 2305.13048)."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -34,6 +34,10 @@ class RWKV4(Primitive):
     def problems(self, d_model: int) -> Iterator[Problem]:
         """Fits any width."""
         return iter(())
+
+    def plain(self, d_model: int) -> Self:
+        """Without a width that is d_model."""
+        return self.model_copy(update={"width": None}) if self.width == d_model else self
 
     def channels(self, d_model: int) -> int:
         """`width`, decided."""

@@ -1,9 +1,13 @@
 import pytest
 from pydantic import ValidationError
 
-from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.architecture import Architecture, BytePatchInput, Layer, TokenInput
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.mamba import Mamba
+from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import mamba2
+from search_spaces.primitives.rg_lru import RGLRU
+from search_spaces.primitives.rwkv4 import RWKV4
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 
@@ -33,6 +37,44 @@ def test_architecture_digest_does_not_depend_on_how_one_loop_is_cut():
 def test_architecture_digest_does_not_depend_on_the_order_of_branches():
     one, other = Layer(mixers=(ATTENTION, ShortConv())), Layer(mixers=(ShortConv(), ATTENTION))
     assert Architecture(d_model=64, core=(one,)).digest == Architecture(d_model=64, core=(other,)).digest
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        (RWKV4(width=64), RWKV4()),
+        (RGLRU(width=64, n_blocks=4), RGLRU(n_blocks=4)),
+        (Mamba(dt_rank=4), Mamba()),
+    ],
+)
+def test_architecture_digest_does_not_depend_on_sizes_written_out(written, plain):
+    one, other = (
+        Architecture(d_model=64, prelude=(CONV,), core=(Layer(mixers=(mixer, mixer)),), n_loops=2) for mixer in (written, plain)
+    )
+    assert one == other
+    assert one.digest == other.digest
+    within = [BytePatchInput(patch_size=4, d_byte=64, within=(Layer(mixers=(mixer,)),)) for mixer in (written, plain)]
+    assert within[0].digest == within[1].digest
+    # at another width the size says something
+    split = Layer(mixers=(written, ShortConv()), widths=(16, 48))
+    assert written in Architecture(d_model=64, core=(split,)).core[0].mixers
+
+
+def test_architecture_branches_are_in_one_order_once_their_sizes_are_plain():
+    mixers = [(RWKV4(width=64), RWKV4(width=1)), (RWKV4(width=1), RWKV4())]
+    one, other = (Architecture(d_model=64, core=(Layer(mixers=both),)) for both in mixers)
+    assert one.digest == other.digest
+
+
+@pytest.mark.parametrize(("balance", "anyway"), [("loss", True), ("bias", False)])
+def test_moe_digest_does_not_depend_on_a_normalisation_written_out(balance, anyway):
+    left_out, said, other = (
+        MoE(n_experts=4, top_k=2, d_expert=8, balance=balance, normalise=value) for value in (None, anyway, not anyway)
+    )
+    assert said == left_out
+    assert said.normalised is anyway
+    assert said.digest == left_out.digest != other.digest
+    assert other.normalised is not anyway
 
 
 def test_architecture_digest_tells_models_apart():
