@@ -18,6 +18,8 @@ from kernels.dispatch import choose
 from kernels.visibility import Visibility, Window
 
 EVERYTHING = Window()
+TILE = 64
+"""Queries whose scores exist at once where attention is not fused: few enough for the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def attention_reference(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibili
 def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibility: Visibility, softmax: Softmax) -> Tensor:
     """torch's fused attention over a whole sequence; a window shorter than it runs as a band of blocks, linear in T.
 
-    One token reads the keys it sees and no others. Several tokens after others run the definition.
+    Fused attention cannot cap logits: then scores are made for some queries at a time. One token reads the keys it sees and no
+    others. Several tokens after others run the definition.
     """
     T, S = q_BTHD.shape[1], k_BSGD.shape[1]
     if T == 1:
@@ -75,12 +78,18 @@ def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibility: 
         return _weighed(q_BTHD, k_BSGD, v_BSGD, None, softmax)
     if S > T:
         return attention_reference(q_BTHD, k_BSGD, v_BSGD, visibility, softmax)
-    window = visibility.size or T if isinstance(visibility, Window) and not visibility.n_global else None
+    if softmax.soft_cap is not None:
+        return _tiled(q_BTHD, k_BSGD, v_BSGD, visibility, softmax)
+    window = _window(visibility, T)
     if window is not None and window < T:
-        return _banded(q_BTHD, k_BSGD, v_BSGD, window, softmax)
-    if window is not None and softmax.soft_cap is None:
-        return _sdpa(q_BTHD, k_BSGD, v_BSGD, None, softmax.sink_H)
-    return _masked(q_BTHD, k_BSGD, v_BSGD, _mask(visibility, T, k_BSGD), softmax)
+        return _banded(q_BTHD, k_BSGD, v_BSGD, window, softmax.sink_H)
+    visible_TT = _mask(visibility, T, k_BSGD) if window is None else None
+    return _sdpa(q_BTHD, k_BSGD, v_BSGD, visible_TT, softmax.sink_H)
+
+
+def _window(visibility: Visibility, n_tokens: int) -> int | None:
+    """How many of `n_tokens` a token sees at most, itself and those right before it; None where it sees others too."""
+    return visibility.size or n_tokens if isinstance(visibility, Window) and not visibility.n_global else None
 
 
 def _mask(visibility: Visibility, n_queries: int, k_BSGD: Tensor) -> Tensor:
@@ -102,11 +111,16 @@ def _weighed(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor | N
     return (softmax.weights(scores_BHTS, visible) @ v_BHSD).transpose(1, 2)
 
 
-def _masked(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor, softmax: Softmax) -> Tensor:
-    """By torch's fused attention, which cannot cap logits."""
-    if softmax.soft_cap is None:
-        return _sdpa(q_BTHD, k_BSGD, v_BSGD, visible, softmax.sink_H)
-    return _weighed(q_BTHD, k_BSGD, v_BSGD, visible, softmax)
+def _tiled(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, visibility: Visibility, softmax: Softmax) -> Tensor:
+    """By the score matrix, some queries after others, without keys that none of them sees."""
+    T = q_BTHD.shape[1]
+    n_before, place_T = (_window(visibility, T) or T) - 1, torch.arange(T, device=q_BTHD.device)
+    tiles = []
+    for start in range(0, T, TILE):
+        keys = slice(max(0, start - n_before), start + TILE)
+        q, visible = q_BTHD[:, start : keys.stop], visibility.mask(place_T[start : keys.stop], place_T[keys])
+        tiles.append(_weighed(q, k_BTGD[:, keys], v_BTGD[:, keys], visible, softmax))
+    return torch.cat(tiles, dim=1)
 
 
 def _sdpa(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visible: Tensor | None, sink_H: Tensor | None) -> Tensor:
@@ -133,7 +147,7 @@ def _with_sink(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, sink_H: Tensor) -
     return q, torch.cat([sink_B1GD, F.pad(k_BSGD, (0, 1))], dim=1), F.pad(v_BSGD, (0, 1, 0, 0, 1, 0))
 
 
-def _banded(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int, softmax: Softmax) -> Tensor:
+def _banded(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int, sink_H: Tensor | None) -> Tensor:
     """Queries of a block of `window` tokens see keys of their own block and the one before it."""
     B, T, H, D = q_BTHD.shape
     q = _blocks(q_BTHD, window)
@@ -141,7 +155,7 @@ def _banded(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, window: int, softmax
     visible_NWS = _band(q.shape[1], window, q.device)
     mask = visible_NWS.expand(B, -1, -1, -1).flatten(0, 1)[:, None]
     q, k, v = (x.flatten(0, 1) for x in (q, k, v))
-    return _masked(q, k, v, mask, softmax).reshape(B, -1, H, D)[:, :T]
+    return _sdpa(q, k, v, mask, sink_H).reshape(B, -1, H, D)[:, :T]
 
 
 def _blocks(x_BTHD: Tensor, window: int) -> Tensor:

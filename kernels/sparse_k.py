@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kernels.attention import PLAIN, Softmax
+from kernels.attention import PLAIN, TILE, Softmax
 from kernels.dispatch import choose
 
 
@@ -52,11 +52,15 @@ def sparse_k_reference(
 def sparse_k_gathered(
     q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, u_BSG: Tensor, top_k: int, window: int, softmax: Softmax
 ) -> Tensor:
-    """The same; one token reads only the keys and values it sees."""
-    T, H, D = q_BTHD.shape[1:]
-    S, G = k_BSGD.shape[1:3]
+    """The same for some queries at a time; one token reads only the keys and values it sees."""
+    (T, H, D), (S, G) = q_BTHD.shape[1:], k_BSGD.shape[1:3]
     if T > 1:
-        return sparse_k_reference(q_BTHD, k_BSGD, v_BSGD, u_BSG, top_k, window, softmax)
+        tiles = []
+        for start in range(0, T, TILE):
+            q, n_keys = q_BTHD[:, start : start + TILE], S - T + min(start + TILE, T)
+            k, v, u = (x[:, :n_keys] for x in (k_BSGD, v_BSGD, u_BSG))
+            tiles.append(sparse_k_reference(q, k, v, u, top_k, window, softmax))
+        return torch.cat(tiles, dim=1)
     n_far = max(0, S - window)
     places_BGTK, gates_BGTK, _ = _best(u_BSG, 1, top_k, window)
     n_kept = min(top_k, n_far)

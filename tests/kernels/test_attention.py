@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from kernels.attention import Softmax, attention
+from kernels.attention import TILE, Softmax, attention
 from kernels.dispatch import force
 from kernels.visibility import BigBird, Fixed, Strided, Window
 from tests.kernels.accuracy import assert_equals_definition
@@ -26,12 +26,19 @@ def test_attention_equals_definition(length, heads, kv_heads, window):
 
 @pytest.mark.parametrize("visibility", [Window(), Window(5), Window(4, n_global=3), Strided(4), Fixed(6, 2), BigBird(4, 1, 1)])
 @pytest.mark.parametrize("soft_cap", [None, 2.0])
-@pytest.mark.parametrize("length", [1, 7, 40])
+@pytest.mark.parametrize("length", [1, 7, 40, TILE + 9])
 def test_attention_with_sink_cap_and_pattern_equals_definition(length, soft_cap, visibility):
     q, k, v = make_inputs(length, 4, 2)
     sink = torch.tensor([0.5, -1.0, 2.0, 0.0])
     assert_equals_definition(lambda q, k, v, s: [attention(q, k, v, visibility, Softmax(soft_cap, s))], [q, k, v, sink])
     assert_equals_definition(lambda q, k, v: [attention(q, k, v, visibility, Softmax(soft_cap))], [q, k, v])
+
+
+def test_capped_attention_takes_a_window_wider_than_some_queries_at_a_time():
+    softmax = Softmax(2.0)
+    for window in (TILE, TILE + 1, 2 * TILE + 5):
+        inputs = make_inputs(3 * TILE + 1, 2, 1)
+        assert_equals_definition(lambda q, k, v, size=window: [attention(q, k, v, Window(size), softmax)], inputs)
 
 
 @pytest.mark.parametrize("window", [None, 4])

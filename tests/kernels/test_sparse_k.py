@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kernels.attention import Softmax
+from kernels.attention import TILE, Softmax
 from kernels.dispatch import force
 from kernels.sparse_k import at_places, gates, sparse_k_attention, still_needed
 from tests.kernels.accuracy import assert_equals_definition
@@ -61,7 +61,7 @@ def test_reference_equals_a_loop(top_k, window, spread):
 
 
 @pytest.mark.parametrize("softmax", [Softmax(), Softmax(2.0, torch.tensor([0.5, -1.0, 2.0, 0.0]))], ids=["plain", "sink"])
-@pytest.mark.parametrize("length", [1, 6, T])
+@pytest.mark.parametrize("length", [1, 6, T, 2 * TILE + 3])
 def test_kernel_equals_definition(length, softmax):
     assert_equals_definition(lambda *inputs: [sparse_k_attention(*inputs, 4, 3, softmax)], make_inputs(length))
 
@@ -82,6 +82,12 @@ def test_a_stream_with_a_bounded_cache_equals_the_whole(top_k, window, levels):
         kept = kept if places is None else tuple(at_places(x, places) for x in kept)
         start += length
         assert kept[0].shape[1] == min(start, top_k + window)
+
+
+def test_many_queries_after_others_equal_the_whole():
+    q, k, v, u = make_inputs(2 * TILE + 3)
+    whole = sparse_k_attention(q, k, v, u, 4, 3)
+    assert torch.allclose(sparse_k_attention(q[:, 20:], k, v, u, 4, 3), whole[:, 20:], atol=1e-6)
 
 
 def test_equal_scores_keep_the_earlier():
