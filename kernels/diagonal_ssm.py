@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kernels.dispatch import choose
 from kernels.long_conv import long_conv
+from kernels.precision import wide
 
 SERIES_TERMS = 15
 """Enough for float64 up to a magnitude of a half."""
@@ -29,7 +30,7 @@ class System(NamedTuple):
 
 def discretise(log_step_D: Tensor, log_rate_DM: Tensor, frequency_DM: Tensor, c_DM2: Tensor) -> System:
     """The system with A = -exp(log_rate) + i frequency and the complex C [D, M], given as pairs, in float32 at least."""
-    log_step, log_rate, frequency, c = (_wide(x) for x in (log_step_D, log_rate_DM, frequency_DM, c_DM2))
+    log_step, log_rate, frequency, c = (wide(x) for x in (log_step_D, log_rate_DM, frequency_DM, c_DM2))
     a = torch.complex(-log_rate.exp(), frequency)
     step_D1 = log_step.exp()[:, None]
     log_decay = a * step_D1
@@ -108,8 +109,3 @@ def _mean_exponential(z: Tensor) -> Tensor:
     for n in range(SERIES_TERMS, 1, -1):
         series = 1 + z / n * series
     return torch.where(near, series, (away.exp() - 1) / away)
-
-
-def _wide(x: Tensor) -> Tensor:
-    """In at least float32: complex numbers have no half precision."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.dispatch import choose
+from kernels.precision import wide_dtype
 from kernels.recurrence import VECTOR_CHUNK, in_chunks, key_decay
 
 
@@ -34,7 +35,7 @@ def dplr(
         )
     if state_BHKV.shape != (shape[0], *shape[2:], v_BTHV.shape[3]):
         raise ValueError(f"state {[*state_BHKV.shape]} must be {[shape[0], *shape[2:], v_BTHV.shape[3]]}")
-    dtype = torch.promote_types(v_BTHV.dtype, torch.float32)
+    dtype = wide_dtype(v_BTHV)
     # one token is a step of the definition, which a chunk could only make longer
     form = choose({"reference": dplr_reference, "chunked": dplr_reference if shape[1] == 1 else dplr_chunked})
     inputs = (x.to(dtype) for x in (q_BTHK, k_BTHK, v_BTHV, log_decay_BTHK, b_BTHK, c_BTHK, state_BHKV))

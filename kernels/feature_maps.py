@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kernels.precision import wide
+
 
 def _elu1(x: Tensor) -> Tensor:
     return F.elu(x) + 1
@@ -24,7 +26,7 @@ def favor(x: Tensor, rows_MK: Tensor) -> tuple[Tensor, Tensor]:
     Products with the features of y estimate exp(x.y / sqrt(K)), up to the factor M. The largest is a constant to the
     gradient: what is normalised by a sum of the same weights does not depend on it.
     """
-    x = x.to(torch.promote_types(x.dtype, torch.float32)) * x.shape[-1] ** -0.25
+    x = wide(x) * x.shape[-1] ** -0.25
     exponents = x @ rows_MK.to(x.dtype).mT - x.square().sum(-1, keepdim=True) / 2
     largest = exponents.detach().amax(-1, keepdim=True)
     return (exponents - largest).exp(), largest[..., 0]

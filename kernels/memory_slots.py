@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kernels.precision import wide
+
 SMALLEST = 1e-6
 """Added to squared lengths, and the least usage of a slot, so that neither a length nor a product of usages is zero."""
 
@@ -41,18 +43,22 @@ class Gates:
 
 
 def unit(x: Tensor) -> Tensor:
-    """Vectors along the last axis, at length one; zeros stay zeros."""
+    """Vectors along the last axis, at length one, in float32 at least; zeros stay zeros."""
+    x = wide(x)
     return x * torch.rsqrt(x.square().sum(dim=-1, keepdim=True) + SMALLEST)
 
 
 def memory_slots(addresses: Addresses, memory_BMW: Tensor) -> tuple[Tensor, Tensor]:
     """The reads [B, T, R, W] and the memory after the last token."""
-    reads, slots_BMW = [], unit(memory_BMW)
-    for key_BW, erase_BW, add_BW, read_key_BRW in _by_token(addresses):
+    memories, slots, slots_BMW = [], [], unit(memory_BMW)
+    for key_BW, erase_BW, add_BW, _ in _by_token(addresses):
         memory_BMW = _written(memory_BMW, _similar(key_BW[:, None], slots_BMW)[:, 0], erase_BW, add_BW)
         slots_BMW = unit(memory_BMW)
-        reads.append(_similar(read_key_BRW, slots_BMW) @ memory_BMW)
-    return torch.stack(reads, dim=1), memory_BMW
+        memories.append(memory_BMW)
+        slots.append(slots_BMW)
+    # nothing waits for the reads
+    weights_BTRM = _similar(addresses.read_key_BTRW, torch.stack(slots, dim=1))
+    return weights_BTRM @ torch.stack(memories, dim=1), memory_BMW
 
 
 def allocated_memory_slots(
@@ -63,18 +69,19 @@ def allocated_memory_slots(
     A token's free gates act on its own reads, so that usage is all that the next token needs; as published they act on the
     reads of the token before.
     """
-    reads, slots_BMW = [], unit(memory_BMW)
+    memories, reads, slots_BMW = [], [], unit(memory_BMW)
     for key_BW, erase_BW, add_BW, read_key_BRW, write_B, choice_B, free_BR in _by_token(addresses, gates):
         similar_BM = _similar(key_BW[:, None], slots_BMW)[:, 0]
         weights_BM = write_B[:, None] * similar_BM.lerp(allocation(usage_BM), choice_B[:, None])
         memory_BMW = _written(memory_BMW, weights_BM, erase_BW, add_BW)
         slots_BMW = unit(memory_BMW)
         read_BRM = _similar(read_key_BRW, slots_BMW)
-        reads.append(read_BRM @ memory_BMW)
-        usage_BM = usage_BM + weights_BM - usage_BM * weights_BM
+        memories.append(memory_BMW)
+        reads.append(read_BRM)
+        usage_BM = torch.lerp(usage_BM, torch.ones_like(usage_BM), weights_BM)
         for kept_BM in (1 - free_BR[:, :, None] * read_BRM).unbind(1):
             usage_BM = usage_BM * kept_BM
-    return torch.stack(reads, dim=1), memory_BMW, usage_BM
+    return torch.stack(reads, dim=1) @ torch.stack(memories, dim=1), memory_BMW, usage_BM
 
 
 def allocation(usage_BM: Tensor) -> Tensor:
@@ -92,12 +99,12 @@ def _by_token(*records: Addresses | Gates) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(field.unbind(1) for field in fields), strict=True)
 
 
-def _similar(key_BRW: Tensor, slots_BMW: Tensor) -> Tensor:
-    """Weights over the slots [B, R, M] by the keys' products with the slots at unit length."""
-    return (key_BRW @ slots_BMW.mT).softmax(dim=-1)
+def _similar(key_RW: Tensor, slots_MW: Tensor) -> Tensor:
+    """Weights over the slots [..., R, M] by the keys' products with the slots at unit length."""
+    return (key_RW @ slots_MW.mT).softmax(dim=-1)
 
 
 def _written(memory_BMW: Tensor, weights_BM: Tensor, erase_BW: Tensor, add_BW: Tensor) -> Tensor:
-    """Erase, then add."""
-    weights_BM1 = weights_BM[..., None]
-    return memory_BMW * (1 - weights_BM1 * erase_BW[:, None]) + weights_BM1 * add_BW[:, None]
+    """Erase, then add: M + w (a - M e)."""
+    change_BMW = torch.addcmul(add_BW[:, None], memory_BMW, erase_BW[:, None], value=-1)
+    return torch.addcmul(memory_BMW, weights_BM[..., None], change_BMW)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.dispatch import choose
+from kernels.precision import wide_dtype
 
 SCALAR_CHUNK = 32
 VECTOR_CHUNK = 16
@@ -37,7 +38,7 @@ def recurrence(
     has the accumulation dtype, the outputs have that of the values. Raises ValueError for shapes that do not fit.
     """
     _check_shapes(q_BTGK, k_BTGK, v_BTHV, log_decay, beta_BTH, state_BHKV)
-    dtype = torch.promote_types(v_BTHV.dtype, torch.float32)
+    dtype = wide_dtype(v_BTHV)
     B, T, H, V = v_BTHV.shape
     if log_decay is None:
         log_decay = v_BTHV.new_zeros(B, T, H)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from kernels.dispatch import choose
+from kernels.precision import wide_dtype
 
 CHUNK = 64
 """Tokens whose states exist at once; a chunk stays in the processor's cache."""
@@ -27,7 +28,7 @@ def selective_scan(
     Raises ValueError for shapes that do not fit.
     """
     _check_shapes(x_BTD, step_BTD, rate_DN, b_BTN, c_BTN, state_BDN)
-    dtype = torch.promote_types(x_BTD.dtype, torch.float32)
+    dtype = wide_dtype(x_BTD)
     # one token is a step of the definition, which a chunk could only make longer
     forms = {"reference": scan_reference, "chunked": scan_reference if x_BTD.shape[1] == 1 else scan_chunked}
     form = choose(forms)

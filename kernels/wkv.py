@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kernels.dispatch import choose
 from kernels.linear_scan import linear_scan
+from kernels.precision import wide_dtype
 from kernels.stabiliser import stabilise
 
 NOTHING = -1e38
@@ -38,7 +39,7 @@ def wkv(k_BTD: Tensor, v_BTD: Tensor, log_decay_D: Tensor, bonus_D: Tensor, sums
         raise ValueError(f"k {[*k_BTD.shape]}, log_decay {[*log_decay_D.shape]} and bonus {[*bonus_D.shape]} must have [{D}]")
     if any(x.shape != (B, D) for x in sums):
         raise ValueError(f"sums {[[*x.shape] for x in sums]} must be [{B}, {D}]")
-    dtype = torch.promote_types(v_BTD.dtype, torch.float32)
+    dtype = wide_dtype(v_BTD)
     form = choose({"reference": wkv_reference, "chunked": wkv_reference if T == 1 else wkv_chunked})
     k, v, log_decay, bonus = (x.to(dtype) for x in (k_BTD, v_BTD, log_decay_D, bonus_D))
     out_BTD, sums = form(k, v, log_decay, bonus, Sums(*(x.to(dtype) for x in sums)))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.dispatch import choose
+from kernels.precision import wide_dtype
 from kernels.recurrence import recurrence
 
 
@@ -26,7 +27,7 @@ def wkv_matrix(
     for (name, shape), x in zip(expected.items(), (k_BTHK, log_decay_BTHK, bonus_HK, state_BHKV), strict=True):
         if x.shape != shape:
             raise ValueError(f"{name} {[*x.shape]} must be {[*shape]}")
-    dtype = torch.promote_types(v_BTHV.dtype, torch.float32)
+    dtype = wide_dtype(v_BTHV)
     form = choose({"reference": wkv_matrix_reference, "chunked": wkv_matrix_reference if T == 1 else wkv_matrix_chunked})
     inputs = (x.to(dtype) for x in (q_BTHK, k_BTHK, v_BTHV, log_decay_BTHK, bonus_HK, state_BHKV))
     out_BTHV, state_BHKV = form(*inputs)

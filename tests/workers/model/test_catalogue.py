@@ -13,7 +13,7 @@ from search_spaces.primitives import CATALOGUE, CostContext
 from tests.search_spaces.examples import COMPOSITIONS, EXAMPLES, VOCAB_SIZE, architecture_of
 from tests.workers.model.models import LENGTH, admit_all, make_model, make_tokens
 from tests.workers.model.tracing import trace
-from workers.model import build
+from workers.model import Model, build
 from workers.model.layers import LAYERS, Pass
 from workers.model.layers.encoder import EncoderPart
 
@@ -132,6 +132,36 @@ def test_layer_decodes_in_segments(architecture):
         logits_BTV, state = model.extend(segment, state)
         logits.append(logits_BTV)
     assert torch.allclose(torch.cat(logits, dim=1), model(tokens).logits_BTV, atol=1e-5, rtol=1e-5)
+
+
+@every_example
+def test_layer_gives_every_weight_a_first_value(architecture):
+    """A model is made in memory that holds anything. What it starts with knows nothing: each token is as likely as another."""
+    with torch.device("meta"):
+        model = Model(architecture)
+    model.to_empty(device="cpu")
+    tensors = dict([*model.named_parameters(), *model.named_buffers()])
+    with torch.no_grad():
+        for tensor in tensors.values():
+            tensor.fill_(math.nan)
+    model.initialise(torch.Generator().manual_seed(0))
+    assert not [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    tokens, targets = (make_tokens(architecture, 40)[:, part] for part in (slice(39), slice(1, None)))
+    unknown = targets.square().mean() if targets.is_floating_point() else torch.tensor(architecture.input.vocab_size).log()
+    for training in (True, False):
+        output = model.train(training)(tokens)
+        assert model.loss(output, targets).item() == pytest.approx(unknown.item(), abs=0.05)
+
+
+@every_example
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_layer_computes_in_half_precision(architecture, dtype):
+    model, tokens = build(architecture, torch.Generator().manual_seed(0)).to(dtype), make_tokens(architecture, 20)
+    tokens = tokens.to(dtype) if tokens.is_floating_point() else tokens
+    output = model(tokens, tokens)
+    assert output.logits_BTV.dtype == dtype
+    (model.loss(output, tokens) + output.auxiliary_loss).backward()
+    assert not [name for name, parameter in model.named_parameters() if not parameter.grad.isfinite().all()]
 
 
 @every_example

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from search_spaces.primitives.recurrence import gla, mamba2, retnet
+from tests.search_spaces.examples import EXAMPLES
 from workers.model.layers import Initialiser, Pass
 from workers.model.layers.recurrence import RecurrenceLayer
 
@@ -76,3 +77,14 @@ def test_step_decay_starts_in_the_published_ranges():
     assert rate.min() >= 0.999
     assert rate.max() <= 16.001
     assert rate.mean().item() == pytest.approx(8.5, abs=1.2)
+
+
+@pytest.mark.parametrize("name", ["gla", "gated_deltanet", "kda", "hgrn2", "lightning", "learned_keys", "mlstm"])
+def test_decay_is_as_precise_as_the_model(name):
+    layer = make_layer(EXAMPLES[name])
+    x_BTD = torch.randn(2, T, D, generator=torch.Generator().manual_seed(1)).double()
+    raw_BTX = layer.in_proj(x_BTD)[..., : layer.config.decay_width]
+    exact, _ = layer.decay(x_BTD, raw_BTX)
+    assert exact.dtype == torch.float64
+    rounded, _ = layer.bfloat16().decay(x_BTD.bfloat16(), raw_BTX.bfloat16())
+    assert torch.allclose(rounded.double(), exact, rtol=0.1, atol=0.1)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kernels.precision import wide
 from search_spaces.primitives.recurrence import Recurrence
 from workers.model.layers.layer import Initialiser
 from workers.model.layers.low_rank import LowRank
@@ -88,7 +89,7 @@ class LearnedDecay(Decay):
 
     def forward(self, x_BTD: Tensor, raw_BTX: Tensor) -> Decays:
         """Log sigmoid of the trained numbers."""
-        return F.logsigmoid(self.logit.float()).expand(*x_BTD.shape[:2], *self.logit.shape), None
+        return F.logsigmoid(wide(self.logit)).expand(*x_BTD.shape[:2], *self.logit.shape), None
 
 
 class SigmoidDecay(Decay):
@@ -107,7 +108,7 @@ class SigmoidDecay(Decay):
 
     def forward(self, x_BTD: Tensor, raw_BTX: Tensor) -> Decays:
         """log(floor + (1 - floor) sigmoid(logit))."""
-        logits = torch.unflatten(raw_BTX.float(), -1, tuple(self.bias.shape)) + self.bias
+        logits = torch.unflatten(wide(raw_BTX), -1, tuple(self.bias.shape)) + self.bias
         if self.floor == 0:
             return F.logsigmoid(logits), None
         return torch.log(self.floor + (1 - self.floor) * logits.sigmoid()), None
@@ -128,7 +129,7 @@ class StepDecay(Decay):
 
     def forward(self, x_BTD: Tensor, raw_BTX: Tensor) -> Decays:
         """Softplus of the raw step, times the rate."""
-        step_BTH = F.softplus(raw_BTX.float() + self.step_bias_H)
+        step_BTH = F.softplus(wide(raw_BTX) + self.step_bias_H)
         return -step_BTH * self.log_rate_H.exp(), step_BTH
 
 
@@ -151,7 +152,7 @@ class KeyStepDecay(Decay):
 
     def forward(self, x_BTD: Tensor, raw_BTX: Tensor) -> Decays:
         """Softplus of the raw step, times the rate."""
-        raw_BTGK = torch.unflatten(self.step(x_BTD).float(), -1, tuple(self.step_bias_GK.shape))
+        raw_BTGK = torch.unflatten(wide(self.step(x_BTD)), -1, tuple(self.step_bias_GK.shape))
         return -F.softplus(raw_BTGK + self.step_bias_GK) * self.log_rate_G.exp()[:, None], None
 
 
@@ -172,7 +173,7 @@ class LowRankDecay(Decay):
 
     def forward(self, x_BTD: Tensor, raw_BTX: Tensor) -> Decays:
         """Log sigmoid over 16."""
-        logits_BTGK = torch.unflatten(self.up(self.down(x_BTD)).float(), -1, self.keys)
+        logits_BTGK = torch.unflatten(wide(self.up(self.down(x_BTD))), -1, self.keys)
         return F.logsigmoid(logits_BTGK) * LOW_RANK_POWER, None
 
 

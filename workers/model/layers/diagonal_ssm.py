@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kernels.diagonal_ssm import System, discretise, extend_ssm, ssm
+from kernels.precision import wide_dtype
 from workers.model.layers.layer import Initialiser
 
 RATE = 0.5
@@ -43,7 +44,7 @@ class DiagonalSSM(nn.Module):
     def initial_state(self, batch_size: int, n_inputs: int) -> Tensor:
         """Zeros."""
         systems, states = self.log_rate_DM.shape
-        dtype = torch.promote_types(self.log_rate_DM.dtype, torch.float32)
+        dtype = wide_dtype(self.log_rate_DM)
         return self.log_rate_DM.new_zeros(batch_size, systems, n_inputs, 2 * states, dtype=dtype)
 
     def forward(self, u_BDXT: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from kernels.precision import wide
 from search_spaces.primitives.fnet import FNet
 from workers.model.layers.encoder import EncoderPart
 from workers.model.layers.layer import Initialiser, Pass
@@ -20,7 +21,6 @@ class FNetLayer(EncoderPart):
 
     def forward(self, x_BTD: Tensor, shared: Pass) -> Tensor:
         """Transform; half precision is widened, since there is no such transform."""
-        wide = x_BTD.to(torch.promote_types(x_BTD.dtype, torch.float32))
-        transformed = torch.fft.fft2(wide, dim=(1, 2), norm="ortho" if self.config.orthonormal else "backward")
+        transformed = torch.fft.fft2(wide(x_BTD), dim=(1, 2), norm="ortho" if self.config.orthonormal else "backward")
         real_BTD: Tensor = transformed.real.to(x_BTD.dtype)
         return real_BTD

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from kernels.long_conv import long_conv
+from kernels.precision import wide_dtype
 from search_spaces.primitives.hyena import FILTER_LAYERS, Hyena
 from workers.model.layers.causal_conv import CausalConv
 from workers.model.layers.layer import Initialiser, Part, Pass, State
@@ -102,7 +103,7 @@ class _Filters(nn.Module):
         weight = self.out.weight
         lag_T = torch.arange(first, first + count, device=weight.device)
         # half precision cannot count to a thousand
-        time_T = lag_T.to(torch.promote_types(weight.dtype, torch.float32)) / self.config.max_length
+        time_T = lag_T.to(wide_dtype(weight)) / self.config.max_length
         hidden = self._features(time_T).to(weight.dtype)
         for layer in self.layers:
             hidden = torch.sin(self.frequency_F * layer(hidden))

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kernels.precision import wide_dtype
 from kernels.selective_scan import selective_scan
 from search_spaces.primitives.mamba import Mamba
 from workers.model.layers.causal_conv import CausalConv
@@ -53,7 +54,7 @@ class MambaLayer(Part):
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros."""
-        dtype = torch.promote_types(self.log_rate_DN.dtype, torch.float32)
+        dtype = wide_dtype(self.log_rate_DN)
         states = self.log_rate_DN.new_zeros(batch_size, *self.log_rate_DN.shape, dtype=dtype)
         return states, self.conv.initial_state(batch_size)
 

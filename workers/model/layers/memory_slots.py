@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kernels.memory_slots import Addresses, Gates, allocated_memory_slots, memory_slots, unit
+from kernels.precision import wide
 from search_spaces.primitives.memory_slots import MemorySlots
 from workers.model.layers.layer import Initialiser, Part, Pass, State
 from workers.model.layers.linear import Linear
@@ -15,7 +16,8 @@ from workers.model.layers.linear import Linear
 class MemorySlotsLayer(Part):
     """Memory slots. State: the memory, [B, n_slots, slot_width], and with allocation its usage, [B, n_slots].
 
-    The memory starts as learned vectors: were all slots alike, content could never tell them apart.
+    Both are in the accumulation dtype. The memory starts as learned vectors: were all slots alike, content could never tell
+    them apart.
     """
 
     undecayed: ClassVar[tuple[str, ...]] = ("memory_MW",)
@@ -39,25 +41,22 @@ class MemorySlotsLayer(Part):
 
     def initial_state(self, batch_size: int) -> State:
         """The learned memory, none of it in use."""
-        memory_BMW = self.memory_MW.expand(batch_size, -1, -1)
-        return (
-            (memory_BMW, self.memory_MW.new_zeros(batch_size, self.config.n_slots)) if self.config.allocation else (memory_BMW,)
-        )
+        memory_BMW = wide(self.memory_MW).expand(batch_size, -1, -1)
+        return (memory_BMW, memory_BMW.new_zeros(batch_size, self.config.n_slots)) if self.config.allocation else (memory_BMW,)
 
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
         """Write, then read, one token after another."""
-        strengths, *gates = self.gates(x_BTD).split(
-            [1 + self.config.n_read, self.config.n_gates - 1 - self.config.n_read], dim=-1
-        )
+        n_strengths = 1 + self.config.n_read
+        strengths, gates = torch.split(wide(self.gates(x_BTD)), [n_strengths, self.config.n_gates - n_strengths], dim=-1)
         addresses = self._addresses(x_BTD, 1 + F.softplus(strengths))
         if self.config.allocation:
-            reads, *state_after = allocated_memory_slots(addresses, self._gates(gates[0].sigmoid()), *state)
+            reads, *state_after = allocated_memory_slots(addresses, self._gates(gates.sigmoid()), *state)
         else:
             reads, *state_after = memory_slots(addresses, *state)
-        return self.out_proj(reads.flatten(2)), tuple(state_after)
+        return self.out_proj(reads.flatten(2).to(x_BTD.dtype)), tuple(state_after)
 
     def _addresses(self, x_BTD: Tensor, strengths_BTK: Tensor) -> Addresses:
-        key, erase, add, read_keys = torch.split(self.in_proj(x_BTD), self.widths, dim=-1)
+        key, erase, add, read_keys = torch.split(wide(self.in_proj(x_BTD)), self.widths, dim=-1)
         write_strength, read_strengths = torch.split(strengths_BTK, [1, self.config.n_read], dim=-1)
         read_key_BTRW = torch.unflatten(read_keys, -1, (self.config.n_read, -1))
         return Addresses(unit(key) * write_strength, erase.sigmoid(), add, unit(read_key_BTRW) * read_strengths[..., None])

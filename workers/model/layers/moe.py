@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kernels.precision import wide
 from kernels.quota import admit
 from kernels.routing import balance_loss, choose_by_biased_sigmoid, choose_by_softmax, expert_loads, experts
 from search_spaces.primitives.moe import MoE
@@ -59,7 +60,7 @@ class MoELayer(Part):
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:
         """Route in float32, run the chosen experts, add the shared ones."""
         x_ND = x_BTD.flatten(0, 1)
-        weights_NK, experts_NK = self._choose(self.router(x_ND).float(), shared)
+        weights_NK, experts_NK = self._choose(wide(self.router(x_ND)), shared)
         if self.config.capacity is not None:
             weights_NK, state = self._within_capacity(weights_NK, experts_NK, state, x_BTD, shared)
         out_ND = self._routed(x_ND, self.config.scale * weights_NK.to(x_ND.dtype), experts_NK)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kernels.feature_maps import ELEMENTWISE, favor, random_rows
+from kernels.precision import wide, wide_dtype
 from kernels.recurrence import recurrence
 from kernels.rotary import rotate
 from kernels.stabiliser import stabilise
@@ -92,7 +93,7 @@ class RecurrenceLayer(Part):
     def initial_state(self, batch_size: int) -> State:
         """A zero matrix per head, in the accumulation dtype, nothing written and nothing before."""
         weight, (n_heads, rows, columns) = self.in_proj.weight, self.config.state_shape
-        dtype = torch.promote_types(weight.dtype, torch.float32)
+        dtype = wide_dtype(weight)
         matrices = weight.new_zeros(batch_size, n_heads, rows, columns, dtype=dtype)
         maximum = (weight.new_zeros(batch_size, n_heads, dtype=dtype),) if self.config.stabilised else ()
         befores = tuple(module.initial_state(batch_size) for module in (self.conv, self.shift) if module is not None)
@@ -127,8 +128,8 @@ class RecurrenceLayer(Part):
         elif c.scale_queries and c.write != "step":
             q = q * c.key_dim**-0.5
         if self.input_bias_H is not None:
-            log_weight_BTH = write_BTH.float() + self.input_bias_H
-        beta_BTH = c.beta_scale * write_BTH.float().sigmoid() if c.write == "delta" else None
+            log_weight_BTH = wide(write_BTH) + self.input_bias_H
+        beta_BTH = c.beta_scale * wide(write_BTH).sigmoid() if c.write == "delta" else None
         return _Tokens(q, k, F.silu(v) if c.value_silu else v, log_decay, beta_BTH, log_weight_BTH)
 
     def _queries_keys(self, qk: Tensor, log_decay: Tensor | None, shared: Pass) -> list[Tensor]:
@@ -147,16 +148,17 @@ class RecurrenceLayer(Part):
         """Write, keep and read: the outputs [B, T, H, value_dim], and the next matrices and maximum."""
         q, k, written, log_decay, beta_BTH, log_weight_BTH = tokens
         if self.config.normaliser != "none":
-            written = F.pad(written, (0, 1), value=1.0)
+            # sums may be small: their quotients have gradients that half precision cannot hold
+            written = F.pad(wide(written), (0, 1), value=1.0)
         if self.config.write == "step" and step_BTH is not None:
             written = written * step_BTH[..., None].to(written.dtype)
         if log_weight_BTH is None:
             out_BTHV, matrices = recurrence(q, k, written, log_decay, beta_BTH, kept[0])
-            return self._normalised(out_BTHV, None), (matrices,)
+            return self._normalised(out_BTHV, None).to(tokens.v.dtype), (matrices,)
         weight_BTH, log_decay, maximum_BTH = stabilise(log_weight_BTH, log_decay, kept[1])
         written = written * weight_BTH[..., None].to(written.dtype)
         out_BTHV, matrices = recurrence(q, k, written, log_decay, beta_BTH, kept[0])
-        return self._normalised(out_BTHV, maximum_BTH), (matrices, maximum_BTH[:, -1])
+        return self._normalised(out_BTHV, maximum_BTH).to(tokens.v.dtype), (matrices, maximum_BTH[:, -1])
 
     def _normalised(self, out_BTHV: Tensor, maximum_BTH: Tensor | None) -> Tensor:
         """Outputs over their last column, which sums the weights of what was read."""
@@ -209,5 +211,6 @@ def _out_norm(config: Recurrence) -> Norm | None:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """Vectors of length 1; the small constant keeps the gradient finite at zero."""
+    """Vectors of length 1. The small constant keeps the gradient finite at zero, where float16 could not hold it."""
+    x = wide(x)
     return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + UNIT_EPS)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kernels.linear_scan import linear_scan
+from kernels.precision import wide_dtype
 from search_spaces.primitives.rg_lru import RGLRU
 from workers.model.layers.causal_conv import CausalConv
 from workers.model.layers.layer import Initialiser, Part, Pass, State
@@ -64,7 +65,7 @@ class RGLRULayer(Part):
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros."""
-        dtype = torch.promote_types(self.rate.dtype, torch.float32)
+        dtype = wide_dtype(self.rate)
         return self.rate.new_zeros(batch_size, len(self.rate), dtype=dtype), self.conv.initial_state(batch_size)
 
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:

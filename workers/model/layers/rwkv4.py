@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from kernels.precision import wide_dtype
 from kernels.wkv import NOTHING, Sums, wkv
 from search_spaces.primitives.rwkv4 import RWKV4
 from workers.model.layers.layer import Initialiser, Part, Pass, State
@@ -42,7 +43,7 @@ class RWKV4Layer(Part):
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros, and an exponent below all others."""
-        dtype = torch.promote_types(self.log_rate.dtype, torch.float32)
+        dtype = wide_dtype(self.log_rate)
         last = self.share_3D.new_zeros(batch_size, 1, self.share_3D.shape[1])
         zeros, exponent = (self.log_rate.new_full((batch_size, len(self.log_rate)), x, dtype=dtype) for x in (0.0, NOTHING))
         return last, zeros, zeros, exponent

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kernels.precision import wide_dtype
 from kernels.wkv_matrix import wkv_matrix
 from search_spaces.primitives.rwkv6 import RWKV6
 from workers.model.layers.group_norm import GroupNorm
@@ -81,7 +82,7 @@ class RWKV6Layer(Part):
     def initial_state(self, batch_size: int) -> State:
         """Zeros."""
         n_heads, size = self.heads
-        dtype = torch.promote_types(self.log_rate.dtype, torch.float32)
+        dtype = wide_dtype(self.log_rate)
         states = self.log_rate.new_zeros(batch_size, n_heads, size, size, dtype=dtype)
         return states, self.mix.share_ND.new_zeros(batch_size, 1, self.mix.share_ND.shape[1])
 

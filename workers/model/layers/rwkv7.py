@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kernels.dplr import dplr
+from kernels.precision import wide_dtype
 from search_spaces.primitives.rwkv7 import RWKV7
 from workers.model.layers.group_norm import GroupNorm
 from workers.model.layers.layer import Initialiser, Part, Pass, State
@@ -56,7 +57,7 @@ class RWKV7Layer(Part):
     def initial_state(self, batch_size: int) -> State:
         """Zeros."""
         n_heads, size = self.heads
-        dtype = torch.promote_types(self.bonus.dtype, torch.float32)
+        dtype = wide_dtype(self.bonus)
         states = self.bonus.new_zeros(batch_size, n_heads, size, size, dtype=dtype)
         return states, self.share_6D.new_zeros(batch_size, 1, self.share_6D.shape[1])
 
