@@ -6,10 +6,11 @@ import torch
 
 from nas.protocol import Recipe
 from search_spaces.architecture import Architecture, Layer
-from tests.search_spaces.examples import EXAMPLES
+from tests.search_spaces.examples import COMPOSITIONS, EXAMPLES, architecture_of
 from tests.workers.runs import HYBRID, RECALL
 from workers.failures import DeadlineExceeded
 from workers.model import build
+from workers.tasks import Batch
 from workers.tasks import build as build_task
 from workers.training import CHECK_STEPS, Deadline, Plan, Progress, Training, learning_rate_at
 
@@ -21,9 +22,11 @@ def batch_of(step: int):
     return DATA.train_batch(0, step, 8)
 
 
-def make_training(learning_rate: float = 0.01, total_steps: int = 20) -> Training:
+def make_training(
+    learning_rate: float = 0.01, total_steps: int = 20, architecture: Architecture = HYBRID, seed: int = 1
+) -> Training:
     plan = Plan(learning_rate=learning_rate, total_steps=total_steps, curve_steps=frozenset({5, 10, 20}), recipe=Recipe())
-    return Training(build(HYBRID, torch.Generator().manual_seed(1)), plan)
+    return Training(build(architecture, torch.Generator().manual_seed(seed)), plan)
 
 
 def test_learning_rate_warms_up_and_falls():
@@ -67,6 +70,43 @@ def test_restored_training_equals_one_that_never_stopped():
     assert second.progress == whole.progress
     expected, found = whole.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+ODD = {
+    name: COMPOSITIONS[name]
+    for name in (
+        "all_objectives",
+        "bitnet",
+        "byte_patch",
+        "depths_top1",
+        "loops_token_choice",
+        "mtp_2",
+        "rosa",
+        "streams_depths",
+    )
+} | {name: architecture_of(EXAMPLES[name]) for name in ("memory_slots_allocation", "moe_deepseek", "performer", "retnet")}
+
+
+@pytest.mark.parametrize("architecture", ODD.values(), ids=ODD)
+def test_every_kind_of_weight_and_buffer_is_restored(architecture):
+    """By a training that started elsewhere: what a checkpoint does not hold would show in the last bits."""
+    whole = make_training(architecture=architecture)
+    whole.advance(6, small_batch_of, FAR)
+    first = make_training(architecture=architecture)
+    first.advance(3, small_batch_of, FAR)
+    second = make_training(architecture=architecture, seed=2)
+    second.restore(first.model.state_dict(), first.optimiser_tensors(), Progress(3))
+    second.advance(6, small_batch_of, FAR)
+    expected, found = whole.model.state_dict(), second.model.state_dict()
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+    tokens = small_batch_of(7).tokens_BT
+    assert torch.equal(whole.model.eval()(tokens).logits_BTV, second.model.eval()(tokens).logits_BTV)
+
+
+def small_batch_of(step: int) -> Batch:
+    """Tokens of the smallest vocabulary among the examples."""
+    tokens_BT = torch.randint(7, (2, 15), generator=torch.Generator().manual_seed(step))
+    return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:])
 
 
 def test_diverged_training_stops_early():
