@@ -1,10 +1,13 @@
 """A study: what the user submits (frozen), and the states it passes."""
 
 import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NoReturn, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nas.causality import reads_ahead
 from nas.metrics import ExactMetric, MetricName
@@ -127,17 +130,17 @@ class StudySpec(Document):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(set(self.objectives)) != len(self.objectives):
-            raise ValueError(f"objectives repeat: {', '.join(self.objectives)}")
+            _refuse(("objectives",), f"{_repeated(self.objectives)!r} is listed twice")
         if "score" not in self.objectives:
-            raise ValueError("objectives must include 'score'; the other metrics are known without training")
-        unknown = [name for name in self.references if name not in ZOO]
-        if unknown:
-            raise ValueError(f"references: no zoo entry {unknown[0]!r}; there are {', '.join(sorted(ZOO))}")
+            _refuse(("objectives",), "must include 'score'; the other metrics are known without training")
+        for index, name in enumerate(self.references):
+            if name not in ZOO:
+                _refuse(("references", index), f"there is no zoo entry {name[:80]!r}; {_known_references(name)}")
         if len(set(self.references)) != len(self.references):
-            raise ValueError(f"references repeat: {', '.join(self.references)}")
+            _refuse(("references",), f"{_repeated(self.references)!r} is listed twice")
         problem = cannot_read(self.space.input, self.protocol.vocab_size)
         if problem is not None:
-            raise ValueError(f"space.input: {problem}")
+            _refuse(("space", "input"), problem)
         return self
 
     @model_validator(mode="after")
@@ -145,9 +148,31 @@ class StudySpec(Document):
         """No model may see later tokens where a task is causal."""
         problem = reads_ahead(self.space.encoder_mixers, self.protocol.tasks)
         if problem is not None:
-            raise ValueError(f"space.genes: {problem}")
-        for name in self.references:
-            problem = reads_ahead(ZOO[name].build().encoder_mixers, self.protocol.tasks)
-            if problem is not None:
-                raise ValueError(f"references: {name}: {problem}")
+            _refuse(("space", "genes", *_gene_with(self.space, self.space.encoder_mixers[0])), problem)
+        for index, name in enumerate(self.references):
+            if reads_ahead(ZOO[name].build().encoder_mixers, self.protocol.tasks) is not None:
+                _refuse(
+                    ("references", index), f"{name} is an encoder: it sees later tokens, which the tasks ask for; leave it out"
+                )
         return self
+
+
+def _refuse(place: tuple[str | int, ...], reason: str) -> NoReturn:
+    """Raise `pydantic.ValidationError` at a place in the study's document."""
+    error = PydanticCustomError("study", "{reason}", {"reason": reason})
+    raise ValidationError.from_exception_data("StudySpec", [InitErrorDetails(type=error, loc=place, input=None)])
+
+
+def _repeated(names: Sequence[str]) -> str:
+    return next(name for name in names if names.count(name) > 1)
+
+
+def _known_references(name: str) -> str:
+    close = get_close_matches(name[:80], ZOO, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(ZOO))}"
+
+
+def _gene_with(space: Space, mixer: str) -> tuple[str, ...]:
+    """The first gene that allows this mixer, alone or beside attention."""
+    words = {gene: values for gene, values in space.genes.items() if isinstance(values, tuple)}
+    return tuple(gene for gene, values in words.items() if any(mixer in str(value).split("+") for value in values))[:1]

@@ -35,9 +35,20 @@ def validate(model: type[Model], document: Any) -> Model:
 
 def problems_of(error: ValidationError, document: Any, model: type[BaseModel]) -> tuple[FieldProblem, ...]:
     """The first problems that `error` reports about the JSON `document`, which should have been a `model`."""
-    found = error.errors(include_url=False, include_context=True, include_input=True)[:MAX_PROBLEMS]
+    found = _own(error.errors(include_url=False, include_context=True, include_input=True))[:MAX_PROBLEMS]
     schema = model.model_json_schema()
     return tuple(FieldProblem(_pointer(detail, document), reason(detail, schema)) for detail in found)
+
+
+def _own(found: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without arrays that are too short only because what they hold is wrong, which is said already."""
+    places = [detail["loc"] for detail in found]
+
+    def follows(detail: ErrorDetails) -> bool:
+        place = detail["loc"]
+        return detail["type"] == "too_short" and any(it[: len(place)] == place and len(it) > len(place) for it in places)
+
+    return [detail for detail in found if not follows(detail)]
 
 
 def _pointer(detail: ErrorDetails, document: Any) -> str:
@@ -87,7 +98,7 @@ def _unknown_field(name: str, known: list[str]) -> str:
 
 def _reworded(message: str) -> str:
     """Pydantic says tuple and dictionary where JSON has arrays and objects."""
-    message = _THEIRS.sub("should", message).removesuffix(" after validation")
+    message = _THEIRS.sub("should", message).replace(" after validation", "")
     for theirs, ours in (("valid tuple", "valid array"), ("valid list", "valid array"), ("a valid dictionary", "an object")):
         message = message.replace(theirs, ours)
     return message

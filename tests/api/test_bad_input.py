@@ -24,6 +24,10 @@ def space(**genes: object) -> bytes:
     return spec(space={"name": "s", "genes": genes})
 
 
+def measured() -> dict[str, object]:
+    return {**MACRO, "input": {"kind": "continuous", "n_channels": 3}}
+
+
 def corpus(path: str) -> bytes:
     return spec(protocol={"tasks": [{"name": "bytes_lm", "corpus": path}]})
 
@@ -56,7 +60,13 @@ BODIES = {
     "terminal escape in name": (spec(name="a\x1b[31m"), "/name", "printable"),
     "unknown task": (spec(protocol={"tasks": [{"name": "chess"}]}), "/protocol/tasks/0", "'mqar'"),
     "unknown metric": (spec(objectives=["score", "speed"]), "/objectives/1", "'params'"),
-    "unknown reference": (spec(references=["gpt5"]), "", "transformer"),
+    "unknown reference": (spec(references=["mamba2", "gpt5"]), "/references/1", "transformer"),
+    "misspelt reference": (spec(references=["deepseek_v4"]), "/references/0", "did you mean 'deepseek_v3'?"),
+    "reference that repeats": (spec(references=["mamba", "mamba"]), "/references", "'mamba' is listed twice"),
+    "reference that sees later tokens": (spec(references=["mamba", "fnet"]), "/references/1", "leave it out"),
+    "mixer that sees later tokens": (space(linear_mixer=["fnet", "mamba2"]), "/space/genes/linear_mixer", "use causal mixers"),
+    "objectives without a score": (spec(objectives=["params"]), "/objectives", "must include 'score'"),
+    "measurements for tokens": (spec(space=measured()), "/space/input", "use 'tokens' or 'byte_patch'"),
     "unknown preset": (spec(space={"preset": "nothing"}), "/space/preset", "hybrid_ratio"),
     "preset of wrong type": (spec(space={"preset": ["recall_demo"]}), "/space/preset", "hybrid_ratio"),
     "preset and more": (spec(space={"preset": "recall_demo", "genes": {}}), "/space", "stands alone"),

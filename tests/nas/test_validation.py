@@ -22,6 +22,7 @@ class Square(Document):
 
 class Box(Document):
     shapes: tuple[Annotated[Round | Square, Field(discriminator="kind")], ...] = ()
+    words: Annotated[tuple[str, ...], Field(min_length=1)] = ("a",)
     label: Annotated[str, Field(min_length=1, max_length=5)] | None = None
     sizes: Annotated[tuple[int, ...], Field(max_length=2)] = ()
     by_name: dict[str, int] = Field(default_factory=dict)
@@ -45,6 +46,7 @@ class Box(Document):
         ({"label": 5}, "/label", "should be a valid string, not 5"),
         ({"sizes": [1, True]}, "/sizes/1", "should be a valid integer, not true"),
         ({"sizes": [None]}, "/sizes/0", "should be a valid integer, not null"),
+        ({"words": []}, "/words", "should have at least 1 item, not 0"),
         ({"by_name": {"a/b~c": "x"}}, "/by_name/a~1b~0c", 'should be a valid integer, not "x"'),
         ([], "", "should be an object"),
         ({"a" * 500: 1}, "/" + "a" * 500, "there is no field 'aaaaa"),
@@ -62,6 +64,12 @@ def test_validate_names_many_problems_but_not_all():
     with pytest.raises(Invalid) as raised:
         validate(Box, {"sizes": [0, 0], **{f"field{number}": 1 for number in range(500)}})
     assert len(raised.value.problems) == 20
+
+
+def test_an_array_of_wrong_things_is_not_called_too_short():
+    with pytest.raises(Invalid) as raised:
+        validate(Box, {"words": [1]})
+    assert [problem.pointer for problem in raised.value.problems] == ["/words/0"]
 
 
 def test_validate_returns_the_document():
