@@ -29,6 +29,9 @@ from nas.store.views import TrialRow
 from nas.study import FINAL_STUDY_STATES, Wish
 from nas.trial import TrialState
 from search_spaces.architecture import Architecture
+from search_spaces.catalogue import MAX_DEPTH, genes_of
+from search_spaces.genes import Gene, GeneValue
+from search_spaces.space import Params, Space
 from search_spaces.summary import shares
 
 router = APIRouter(include_in_schema=False)
@@ -104,7 +107,12 @@ def trial(study_id: StudyId, number: TrialNumber, principal: Reader, engine: Eng
     shown = reads.get_trial(engine, principal, study_id, number)
     return HTMLResponse(
         _page(
-            "trial.html", study=found, trial=shown, shares=shares(shown.architecture), architecture=_pretty(shown.architecture)
+            "trial.html",
+            study=found,
+            trial=shown,
+            genes=_genes(found.spec.space, shown.params),
+            shares=shares(shown.architecture),
+            architecture=_pretty(shown.architecture),
         )
     )
 
@@ -185,9 +193,19 @@ def _page(template: str, *, signed_in: bool = True, **context: Any) -> str:
     return _templates().get_template(template).render(signed_in=signed_in, **context)
 
 
+def _genes(space: Space, params: Params) -> list[tuple[Gene, GeneValue]]:
+    """What a trial decided, in the order of decision: a database keeps no order."""
+    return [(gene, params[gene.name]) for gene in genes_of(space.mode, MAX_DEPTH[space.mode]) if gene.name in params]
+
+
 def _pretty(architecture: Architecture) -> str:
-    """JSON for reading: fields at their defaults left out."""
-    return json.dumps(json.loads(architecture.canonical_json()), indent=2, ensure_ascii=False)
+    """JSON for reading: fields at their defaults left out, and what a thing is before what it has."""
+    data = json.loads(architecture.canonical_json(), object_pairs_hook=_kind_first)
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def _kind_first(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(sorted(fields, key=lambda field: field[0] != "kind"))
 
 
 @cache

@@ -1,5 +1,6 @@
 """The pages in a real browser: they show what is there, follow what happens, and run nothing that a user wrote."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -146,6 +147,15 @@ def test_the_study_shows_rows_references_and_the_plot(page: Page, service: Servi
     page.get_by_role("link", name="References").click()
     expect(rows).to_have_count(3)
     expect(rows.nth(1)).to_contain_text("reference")
+
+
+def test_a_trial_shows_genes_in_the_order_of_decision_and_kinds_before_their_knobs(page: Page, service: Service, study: str):
+    page.goto(f"{service.url}{study}/trials/5")
+    assert page.locator("dt").all_inner_texts()[:2] == ["d_model", "depth"]
+    expect(page.get_by_text("Decode state after 4,096 tokens")).to_be_visible()
+    page.goto(f"{service.url}{study}/trials/0")
+    attention = json.loads(page.locator("pre").inner_text())["core"][0]["mixers"][0]
+    assert list(attention) == ["kind", "head_dim", "n_heads", "n_kv_heads"]
 
 
 def test_what_users_wrote_is_never_run(page: Page, service: Service, study: str):
