@@ -96,7 +96,8 @@ def gates(u: Tensor) -> Tensor:
     missing = (-u).sort(dim=-1, descending=True).values
     rank = torch.arange(1, u.shape[-1] + 1, device=u.device)
     sums = missing.cumsum(dim=-1)
-    n_partial = (1 + rank * missing > sums).sum(dim=-1, keepdim=True)
+    # the first always is, but not to rounded numbers of great size, nor to NaN
+    n_partial = (1 + rank * missing > sums).sum(dim=-1, keepdim=True).clamp(min=1)
     threshold = (sums.gather(-1, n_partial - 1) - 1) / n_partial
     return 1 - (-u - threshold).clamp(min=0)
 

@@ -37,6 +37,16 @@ def test_gates_are_those_of_the_published_operator(size, spread):
     assert ((gates(u) - u).square().sum(-1) <= (other - u).square().sum(-1) + 1e-12).all()
 
 
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 1e9), (torch.bfloat16, 512.0)])
+def test_gates_of_scores_too_great_to_count_one_beside_them(dtype, size):
+    u = torch.tensor([size, 0.0, -size], dtype=dtype)
+    assert gates(u).tolist() == [1, 1, 0]
+
+
+def test_gates_of_a_model_that_diverged_are_not_numbers():
+    assert gates(torch.full((2, 4), float("nan"))).isnan().all()
+
+
 def test_gates_give_scores_a_gradient():
     u = torch.tensor([0.1, 0.4, 0.9], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(gates, (u,))
