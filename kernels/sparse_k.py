@@ -93,13 +93,15 @@ def gates(u: Tensor) -> Tensor:
 
     What is missing, 1 - p, sums to 1 and is the Euclidean projection of -u onto the simplex (sparsemax, arXiv 1602.02068).
     """
-    missing = (-u).sort(dim=-1, descending=True).values
+    # from the greatest, which a shift of all scores does not move: 1 must count beside scores of any size
+    below = u.detach().amin(dim=-1, keepdim=True) - u
+    missing = below.sort(dim=-1, descending=True).values
     rank = torch.arange(1, u.shape[-1] + 1, device=u.device)
     sums = missing.cumsum(dim=-1)
-    # the first always is, but not to rounded numbers of great size, nor to NaN
+    # at least 1 but for NaN
     n_partial = (1 + rank * missing > sums).sum(dim=-1, keepdim=True).clamp(min=1)
     threshold = (sums.gather(-1, n_partial - 1) - 1) / n_partial
-    return 1 - (-u - threshold).clamp(min=0)
+    return 1 - (below - threshold).clamp(min=0)
 
 
 def _best(u_BSG: Tensor, n_queries: int, top_k: int, window: int) -> tuple[Tensor, Tensor, Tensor]:
