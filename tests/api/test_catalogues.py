@@ -49,7 +49,8 @@ def test_zoo_entries_that_see_later_tokens_are_refused_as_references(client: htt
         spec = {"name": "encoder", "space": {"preset": "recall_demo"}, "references": ["transformer", name]}
         answer = client.post("/v1/studies:check", json=spec)
         assert answer.status_code == 422
-        assert f"{name}: core[0].mixers[0] ({name}) sees later tokens" in answer.text
+        assert answer.json()["errors"][0]["pointer"] == "/references/1"
+        assert f"{name} is an encoder: it sees later tokens" in answer.text
 
 
 def test_spaces_can_be_submitted_by_name_and_written_out(client: httpx.Client):
