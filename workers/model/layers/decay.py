@@ -5,7 +5,6 @@ A decay takes the layer's input and the raw numbers that the layer's input proje
 [B, T, H] where it has some.
 """
 
-import math
 from typing import ClassVar
 
 import torch
@@ -16,9 +15,9 @@ from kernels.precision import wide
 from search_spaces.primitives.recurrence import Recurrence
 from workers.model.layers.layer import Initialiser
 from workers.model.layers.low_rank import LowRank
+from workers.model.layers.steps import initialise_step_bias
 
 LOW_RANK_POWER = 1 / 16
-STEP_RANGE = (1e-3, 1e-1)
 RATE_RANGE = (1.0, 16.0)
 LOGIT_RANGE = (3.0, 6.0)
 
@@ -175,12 +174,6 @@ class LowRankDecay(Decay):
         """Log sigmoid over 16."""
         logits_BTGK = torch.unflatten(wide(self.up(self.down(x_BTD))), -1, self.keys)
         return F.logsigmoid(logits_BTGK) * LOW_RANK_POWER, None
-
-
-def initialise_step_bias(bias: Tensor, init: Initialiser) -> None:
-    """Steps log-uniform in 0.001 .. 0.1, through the inverse of softplus."""
-    step = init.uniform(bias, *map(math.log, STEP_RANGE)).exp()
-    bias.copy_(step + torch.log(-torch.expm1(-step)))
 
 
 DECAYS: dict[str, type[Decay]] = {

@@ -8,8 +8,7 @@ from workers.model.layers.causal_conv import CausalConv
 from workers.model.layers.diagonal_ssm import DiagonalSSM
 from workers.model.layers.layer import Initialiser, Part, Pass, State
 from workers.model.layers.linear import Linear
-
-STEP_RANGE = (1e-3, 1e-1)
+from workers.model.layers.steps import STEP_RANGE
 
 
 class H3Layer(Part):

@@ -1,6 +1,5 @@
 """Torch layer of `search_spaces.primitives.mamba`."""
 
-import math
 from typing import ClassVar
 
 import torch
@@ -14,8 +13,7 @@ from workers.model.layers.causal_conv import CausalConv
 from workers.model.layers.layer import Initialiser, Part, Pass, State
 from workers.model.layers.linear import Linear
 from workers.model.layers.norm import RMSNorm
-
-STEP_RANGE = (1e-3, 1e-1)
+from workers.model.layers.steps import initialise_step_bias
 
 
 class MambaLayer(Part):
@@ -46,8 +44,7 @@ class MambaLayer(Part):
                 norm.initialise()
         bound = self.widths[0] ** -0.5
         init.uniform(self.step_proj.weight, -bound, bound)
-        step_D = init.uniform(self.step_proj.bias, *map(math.log, STEP_RANGE)).exp()
-        self.step_proj.bias.copy_(step_D + torch.log(-torch.expm1(-step_D)))
+        initialise_step_bias(self.step_proj.bias, init)
         self.log_rate_DN.copy_(torch.arange(1, self.widths[1] + 1, device=self.log_rate_DN.device).log())
         self.skip_D.fill_(1.0)
         init.output(self.out_proj.weight)

@@ -1,4 +1,4 @@
-"""The token before each token, as RWKV's layers mix it in."""
+"""The token before each token, as RWKV's layers and token shifts mix it in."""
 
 import torch
 from torch import Tensor

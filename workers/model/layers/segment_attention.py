@@ -40,13 +40,14 @@ class SegmentAttentionLayer(Part):
 
     def forward(self, x_BTD: Tensor, shared: Pass) -> Tensor:
         """All segments at once; no gradient reaches the tokens through the memory."""
-        q_BTHD = self._heads(self.q_proj(x_BTD))
+        q_BTHD, own = self._heads(self.q_proj(x_BTD)), self._keys_values(x_BTD)
         n_distances = reach(x_BTD.shape[1], self.config.segment, self.config.memory)
         mixed_BTHD = segment_attention(
             q_BTHD + self.content_bias_HD,
             q_BTHD + self.position_bias_HD,
-            self._keys_values(x_BTD),
-            self._keys_values(x_BTD.detach()),
+            own,
+            # the same numbers: to be made again only where a gradient is wanted
+            self._keys_values(x_BTD.detach()) if x_BTD.requires_grad else own,
             self._heads(nn.functional.linear(self._sinusoids(n_distances), self.position_proj.seen_weight)),
             self.config.segment,
             self.config.memory,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.model.layers.layer import Initialiser
+from workers.model.layers.previous import previous
 
 
 class TokenShift(nn.Module):
@@ -23,5 +24,4 @@ class TokenShift(nn.Module):
 
     def forward(self, x_BTD: Tensor, last_B1D: Tensor) -> tuple[Tensor, Tensor]:
         """The mixed tokens that follow the last one, and the next last one."""
-        before_BTD = torch.cat([last_B1D, x_BTD[:, :-1]], dim=1)
-        return torch.lerp(x_BTD, before_BTD, self.share_D), x_BTD[:, -1:]
+        return torch.lerp(x_BTD, previous(x_BTD, last_B1D), self.share_D), x_BTD[:, -1:]
