@@ -47,7 +47,7 @@ def params_bound(allowed: Allowed, possible: frozenset[str], source: Input) -> i
     """No assignment of a feasible space has more parameters."""
     positions, mixer_of = _choices(allowed, possible), cache(partial(_heaviest_mixer, allowed))
     heaviest = {words: _heaviest_layer(words, allowed, possible, mixer_of) for words in set(positions)}
-    layers = tuple(heaviest[words] for words in positions)
+    layers = _heaviest_last([heaviest[words] for words in positions], allowed)
     rising = {gene: allowed[gene][-1] for gene in ("d_model", *_RISING)}
     fixed = {gene: values[0] for gene, values in allowed.items()} | rising
     most = _heaviest_words(lambda words: _params(layers, {**fixed, **words}, source), allowed)
@@ -61,6 +61,13 @@ def _heaviest_words(params: Callable[[Assignment], int], allowed: Allowed) -> in
         weights = {value: params({**words, gene: value}) for value in allowed[gene]}
         words[gene] = max(weights, key=weights.__getitem__)
     return params(words)
+
+
+def _heaviest_last(layers: list[Layer], allowed: Allowed) -> tuple[Layer, ...]:
+    """The layers with the heaviest at the end of those that may be last: heads for more tokens repeat the last layer."""
+    d_model = int(allowed["d_model"][-1])
+    last = max((int(depth) - 1 for depth in allowed["depth"]), key=lambda at: _layer_weight(layers[at], d_model))
+    return (*layers[:last], *layers[last + 1 :], layers[last])
 
 
 def _loop_gates(positions: list[Words], allowed: Allowed) -> int:

@@ -43,7 +43,7 @@ def _loops(architecture: Structure) -> Iterator[Problem]:
         yield Problem("loop.shift", "needs injection 'add' or 'concat': a loop would not see its own token")
     if loop.capacities is not None and len(loop.capacities) != n_loops - 1:
         yield Problem("loop.capacities", f"has {len(loop.capacities)}; give one for each of the {n_loops - 1} later loops")
-    if loop.depth in ("token_choice", "expert_choice") and not all(layer.causal for layer in architecture.core):
+    if loop.routed and not all(layer.causal for layer in architecture.core):
         yield Problem("loop.depth", f"{loop.depth!r} drops tokens, and the core has a mixer that sees later ones; use 'fixed'")
 
 
@@ -56,9 +56,8 @@ def _input(architecture: Structure) -> Iterator[Problem]:
                 yield Problem(f"input.within[{index}]", "sees later bytes of the patch; use causal mixers")
         if not architecture.causal:
             yield Problem("input.kind", "'byte_patch' decodes patch by patch, so every layer must be causal")
-        for field in ("n_meta",):
-            if getattr(architecture, field):
-                yield Problem(field, "byte patches have a learned start of their own; use 0")
+        if architecture.n_meta:
+            yield Problem("n_meta", "byte patches have a learned start of their own; use 0")
 
 
 def _objectives(architecture: Structure) -> Iterator[Problem]:

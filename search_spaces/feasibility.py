@@ -13,10 +13,9 @@ from search_spaces.architecture import MAX_UNROLLED_LAYERS
 from search_spaces.catalogue import MIXERS
 from search_spaces.genes import layer_list, listed
 from search_spaces.inputs import Input, TokenInput
-from search_spaces.loop import MAX_LOOPS
+from search_spaces.loop import MAX_LOOPS, ROUTED_DEPTHS
 from search_spaces.options.attention import ROTARY_SHARES
 from search_spaces.options.channels import ffn_width
-from search_spaces.options.loops import ROUTED_DEPTHS
 from search_spaces.primitives import Problem
 
 EVEN_STATES = {

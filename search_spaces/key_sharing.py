@@ -10,8 +10,6 @@ from search_spaces.structure import Structure
 
 Keys = tuple[object, ...]
 
-ROUTED_DEPTHS = ("token_choice", "expert_choice")
-
 
 def unshareable_keys(architecture: Structure) -> Iterator[Problem]:
     """Every attention that asks for keys and values it cannot have."""
@@ -52,7 +50,7 @@ def _sections(architecture: Structure) -> Iterator[tuple[str, tuple[Layer, ...],
     """Layers that run one after another, with their place, whether they loop, and whether some tokens leave the loops."""
     looped = architecture.n_loops > 1
     yield "prelude", architecture.prelude, False, False
-    yield "core", architecture.core, looped, looped and architecture.loop.depth in ROUTED_DEPTHS
+    yield "core", architecture.core, looped, looped and architecture.loop.routed
     yield "coda", architecture.coda, False, False
     if isinstance(architecture.input, BytePatchInput):
         yield "input.within", architecture.input.within, False, False

@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 from search_spaces.document import Document
 from search_spaces.primitives import Channel, Mixer, Primitive
 
-ROUTED = ("route_soft", "route_top1")
-
 
 class Layer(Document):
     """x += fuse(mixers(norm(x))), then x += channel(norm(x)). Mixers or channel part may be missing, not both."""

@@ -10,6 +10,8 @@ MAX_LOOPS = 64
 PONDER_WEIGHT = 0.01
 
 Depth = Literal["fixed", "token_choice", "expert_choice", "halting"]
+ROUTED_DEPTHS = ("token_choice", "expert_choice")
+"""Those that leave tokens out of later loops."""
 
 
 class Loop(Document):
@@ -53,7 +55,7 @@ class Loop(Document):
     @property
     def routed(self) -> bool:
         """Whether later loops leave tokens out."""
-        return self.depth in ("token_choice", "expert_choice")
+        return self.depth in ROUTED_DEPTHS
 
     def plain(self, n_loops: int) -> Self:
         """The same without the options that say what holds anyway, so that equal models are equal documents."""

@@ -3,10 +3,8 @@
 from typing import Any
 
 from search_spaces.genes import Facts, Gene, GeneValue, Number, OneOf
-from search_spaces.loop import Loop
+from search_spaces.loop import ROUTED_DEPTHS, Loop
 from search_spaces.options.option import Assignment, given, whole
-
-ROUTED_DEPTHS = ("token_choice", "expert_choice")
 
 
 def _learn_loops(facts: Facts, value: GeneValue) -> Facts:

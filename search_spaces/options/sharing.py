@@ -4,7 +4,7 @@ from typing import Any
 
 from search_spaces.genes import GeneValue
 from search_spaces.layer import Layer
-from search_spaces.options.loops import ROUTED_DEPTHS
+from search_spaces.loop import ROUTED_DEPTHS
 from search_spaces.options.option import Assignment, given, whole
 from search_spaces.primitives.attention import Attention
 

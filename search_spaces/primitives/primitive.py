@@ -67,15 +67,6 @@ class Cost:
             state_bytes=self.state_bytes + other.state_bytes,
         )
 
-    def looped(self, n_loops: int) -> "Cost":
-        """The same weights run `n_loops` times: parameters once, work and state every time."""
-        return Cost(
-            params=self.params,
-            active_params=self.active_params,
-            flops_per_token=self.flops_per_token * n_loops,
-            state_bytes=self.state_bytes * n_loops,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -38,6 +38,13 @@ def test_params_bound_is_reached_by_a_single_architecture(mixer, channel, norms)
     assert price(space.build({}), CostContext(context_length=1)).params == space.params_bound() < MAX_PARAMS
 
 
+def test_params_bound_holds_where_a_shallow_model_ends_in_a_heavier_layer():
+    genes = {"depth": [1, 2], "layer0.channel": ["moe"], "layer1.channel": ["none"], "mtp": [4]}
+    space = Space.from_data({"name": "test", "mode": "micro", "genes": genes})
+    most = max(price(space.build({"depth": depth}), CostContext(context_length=1)).params for depth in (1, 2))
+    assert most <= space.params_bound()
+
+
 @pytest.mark.parametrize(
     "genes",
     [

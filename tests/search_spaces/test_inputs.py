@@ -47,7 +47,7 @@ def test_input_reads_tokens_of_its_vocabulary(source):
 
 def test_study_of_token_tasks_refuses_measurements():
     space = PRESETS["recall_demo"]().model_copy(update={"input": ContinuousInput(n_channels=2)})
-    with pytest.raises(ValidationError, match=r"space\.input: kind is 'continuous', which reads measurements"):
+    with pytest.raises(ValidationError, match=r"space\.input\n  kind is 'continuous', which reads measurements"):
         StudySpec(name="measured", space=space)
 
 
