@@ -11,6 +11,7 @@ from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
 from search_spaces.primitives.fnet import FNet
 from search_spaces.primitives.linformer import Linformer
+from search_spaces.primitives.memory_slots import MemorySlots
 from search_spaces.primitives.mla import MLA
 from search_spaces.primitives.segment_attention import SegmentAttention
 from tests.search_spaces.examples import architecture_of
@@ -107,3 +108,11 @@ def test_fnet_equals_transformers(length):
     half = part(FNet(orthonormal=True), D)(x_BTD.bfloat16(), shared)
     assert half.dtype == torch.bfloat16
     assert torch.allclose(half.float(), scaled, atol=0.1)
+
+
+def test_memory_adds_up_in_full_precision():
+    layer = randomised(part(MemorySlots(n_slots=4, slot_width=8, allocation=True), D)).bfloat16()
+    x_BTD = make_input(3).bfloat16()
+    out_BTD, state = layer.extend(x_BTD, layer.initial_state(2), Pass(torch.arange(3)))
+    assert out_BTD.dtype == torch.bfloat16
+    assert {tensor.dtype for tensor in state} == {torch.float32}

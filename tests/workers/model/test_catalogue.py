@@ -20,6 +20,8 @@ from workers.model.layers.encoder import EncoderPart
 ARCHITECTURES = {name: architecture_of(primitive) for name, primitive in EXAMPLES.items()} | COMPOSITIONS
 ENCODERS = {name: architecture for name, architecture in ARCHITECTURES.items() if not architecture.causal}
 DECODERS = {name: architecture for name, architecture in ARCHITECTURES.items() if architecture.causal}
+EXACT = 1e-9
+"""How far two computations of the same in float64 may be apart."""
 every_example = pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 every_causal_example = pytest.mark.parametrize("architecture", DECODERS.values(), ids=DECODERS)
 every_encoder_example = pytest.mark.parametrize("architecture", ENCODERS.values(), ids=ENCODERS)
@@ -121,17 +123,26 @@ def test_layer_decodes_what_it_computes_at_once(architecture):
         logits_BV, state = model.step(tokens[:, t], state)
         logits.append(logits_BV)
     assert state.n_tokens == LENGTH
-    assert torch.allclose(torch.stack(logits, dim=1), model(tokens).logits_BTV, atol=1e-5, rtol=1e-5)
+    assert torch.allclose(torch.stack(logits, dim=1), model(tokens).logits_BTV, atol=EXACT, rtol=EXACT)
 
 
 @every_causal_example
 def test_layer_decodes_in_segments(architecture):
-    model, tokens = make_model(architecture).double(), make_tokens(architecture, 60)
+    model, tokens = make_model(architecture).double(), make_tokens(architecture, 80)
     state, logits = model.initial_state(2), []
-    for segment in tokens.split([2, 41, 1, 16], dim=1):
+    for segment in tokens.split([2, 67, 1, 10], dim=1):
         logits_BTV, state = model.extend(segment, state)
         logits.append(logits_BTV)
-    assert torch.allclose(torch.cat(logits, dim=1), model(tokens).logits_BTV, atol=1e-5, rtol=1e-5)
+    assert torch.allclose(torch.cat(logits, dim=1), model(tokens).logits_BTV, atol=EXACT, rtol=EXACT)
+
+
+@every_example
+def test_layer_sees_one_sequence_at_a_time_and_trains_what_it_evaluates(architecture):
+    model, tokens = make_model(architecture).double(), make_tokens(architecture, 40, batch_size=3)
+    whole = model(tokens).logits_BTV
+    assert torch.allclose(model(tokens[1:2]).logits_BTV, whole[1:2], atol=EXACT, rtol=EXACT)
+    same_loops = architecture.n_eval_loops == architecture.n_loops
+    assert torch.equal(model.train()(tokens).logits_BTV, whole) == same_loops
 
 
 @every_example
