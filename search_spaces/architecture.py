@@ -6,6 +6,7 @@ Every layer is pre-norm and residual: x += fuse(mixers(norm(x))), then x += chan
 documents: a core that runs once is merged with prelude and coda, parallel branches are kept in one order.
 """
 
+from itertools import islice
 from typing import Self
 
 from pydantic import model_validator
@@ -16,6 +17,9 @@ from search_spaces.layer import Layer
 from search_spaces.loop import Loop
 from search_spaces.numerics import Numerics
 from search_spaces.structure import MAX_UNROLLED_LAYERS, SECTIONS, Structure
+
+MAX_PROBLEMS = 8
+"""So many are said at once."""
 
 
 class Architecture(Structure):
@@ -47,9 +51,9 @@ class Architecture(Structure):
     def _possible(self) -> Self:
         if self.n_unrolled_layers > MAX_UNROLLED_LAYERS:
             raise ValueError(f"{self.n_unrolled_layers} unrolled layers; at most {MAX_UNROLLED_LAYERS}")
-        found = [f"{problem.field}: {problem.reason}" for problem in impossible(self)]
+        found = [f"{problem.field}: {problem.reason}" for problem in islice(impossible(self), MAX_PROBLEMS)]
         if found:
-            raise ValueError("; ".join(found[:8]))
+            raise ValueError("; ".join(found))
         return self
 
 

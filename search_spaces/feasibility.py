@@ -246,13 +246,23 @@ def _input_rules(allowed: Allowed, possible: frozenset[str], source: Input) -> I
         yield Problem("n_meta", "byte patches have a learned start of their own; leave it out")
     if source.kind == "byte_patch":
         for name in sorted(name for name in mixer_names(allowed) & possible if not MIXERS[name].causal):
-            yield Problem("d_model", f"{name} sees later tokens, and byte patches are read one after another; drop {name}")
+            reason = f"{name} sees later tokens, and byte patches are read one after another; drop {name}"
+            yield Problem(_gene_with(allowed, name), reason)
 
 
 def mixer_names(allowed: Allowed) -> frozenset[str]:
     """Mixers that some layer may have."""
     words = chain.from_iterable(values for name, values in allowed.items() if name.endswith("mixer"))
     return frozenset(name for word in words for name in str(word).split("+"))
+
+
+def _gene_with(allowed: Allowed, mixer: str) -> str:
+    """The first gene that allows the mixer, alone or beside another."""
+    return next(
+        gene
+        for gene, values in allowed.items()
+        if gene.endswith("mixer") and any(mixer in str(word).split("+") for word in values)
+    )
 
 
 def _least(values: Values) -> int:

@@ -118,3 +118,23 @@ def test_space_every_catalogue_default_fits_the_others():
 
 def test_space_refuses_more_names_than_there_are_genes():
     assert refusals({f"gene{number}": [1] for number in range(300)}).keys() == {("genes",)}
+
+
+PATCHES = {"kind": "byte_patch", "patch_size": 4, "d_byte": 8, "within": [{"channel": {"kind": "swiglu", "d_ff": 8}}]}
+MEASURED = {"kind": "continuous", "n_channels": 2}
+
+
+@pytest.mark.parametrize(
+    ("source", "mode", "genes", "field", "reason"),
+    [
+        (PATCHES, "macro", LINEAR | {"linear_mixer": ["gla", "fnet"]}, "linear_mixer", "drop fnet"),
+        (PATCHES, "micro", {"layer1.mixer": ["gla", "attention+fnet"]}, "layer1.mixer", "drop fnet"),
+        (PATCHES, "macro", {"n_meta": [0, 2]}, "n_meta", "leave it out"),
+        (PATCHES, "macro", {"mtp": [0, 1]}, "mtp", "predicts tokens, and the input is byte_patch"),
+        (MEASURED, "macro", {"next_latent": [True]}, "next_latent", "predicts tokens, and the input is continuous"),
+    ],
+)
+def test_space_refuses_genes_that_its_input_has_no_use_for(source, mode, genes, field, reason):
+    found = refusals(genes, mode, input=source)
+    assert found.keys() == {("genes", field)}
+    assert reason in found["genes", field]

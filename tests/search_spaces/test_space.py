@@ -98,6 +98,12 @@ POOL: dict[str, list[Any]] = {
     "mtp": [0, 1, 2],
     "next_latent": [False, True],
 }
+INPUTS: list[dict[str, Any]] = [
+    {},
+    {"tie_embeddings": False, "rosa": True},
+    {"kind": "continuous", "n_channels": 3},
+    {"kind": "byte_patch", "patch_size": 4, "d_byte": 8, "within": [{"mixers": [{"kind": "rwkv4"}]}]},
+]
 MACRO_POOL = POOL | {
     "placement": ["interleaved", "bottom", "middle", "top", "explicit"],
     "attention_ratio": [0, 0.1, 0.25, 0.5, 0.75, 1],
@@ -129,7 +135,7 @@ def documents(draw, most_genes: int = 8, most_values: int = 3):
         name: draw(st.lists(st.sampled_from(pool[name]), min_size=1, max_size=most_values, unique=True))
         for name in sorted(names)
     }
-    return {"name": "test", "mode": mode, "genes": lists, "input": {"tie_embeddings": draw(st.booleans())}}
+    return {"name": "test", "mode": mode, "genes": lists, "input": draw(st.sampled_from(INPUTS))}
 
 
 @st.composite
