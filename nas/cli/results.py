@@ -1,5 +1,6 @@
 """Commands about results: top (the leaderboard) and trial."""
 
+import sys
 from itertools import islice
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 from rich.text import Text
 
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
-from nas.cli.output import plain, print_fields, print_json, print_table, say, score_text, to_data
+from nas.cli.output import plain, print_fields, print_json, print_rows_with_lines, print_table, say, score_text, to_data
 from nas.client import Client
 from nas.quantities import short_count
 from nas.store.reads import SortName
@@ -82,13 +83,17 @@ def print_leaderboard(rows: list[LeaderboardRow], as_json: bool) -> None:
     if as_json:
         for row in rows:
             print_json(to_data(row))
+    elif rows and sys.stdout.isatty():
+        # an architecture is longer than a terminal is wide, and the numbers must not give way to it
+        numbers = dict(list(COLUMNS.items())[:-1])
+        print_rows_with_lines(numbers, (_numbers(row) for row in rows), (str(_architecture(row.trial)) for row in rows))
     elif rows:
-        print_table(COLUMNS, (_cells(row) for row in rows))
+        print_table(COLUMNS, ((*_numbers(row), _architecture(row.trial)) for row in rows))
     else:
         say("nothing has a score yet")
 
 
-def _cells(row: LeaderboardRow) -> tuple[object, ...]:
+def _numbers(row: LeaderboardRow) -> tuple[object, ...]:
     trial = row.trial
     return (
         row.rank,
@@ -100,8 +105,11 @@ def _cells(row: LeaderboardRow) -> tuple[object, ...]:
         short_count(trial.cost.flops_per_token),
         trial.state,
         "*" if trial.pareto else "",
-        Text.assemble((f"ref {trial.reference}: " if trial.reference else "", "bold"), plain(trial.summary)),
     )
+
+
+def _architecture(trial: TrialRow) -> Text:
+    return Text.assemble((f"ref {trial.reference}: " if trial.reference else "", "bold"), plain(trial.summary))
 
 
 def interval_text(trial: TrialRow) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nas.cli.results import interval_text
 from nas.store.views import StudyRow
 from tests.service import Service, finished, tiny_study
 
@@ -79,6 +80,21 @@ def test_top_prints_the_leaderboard(service: Service, done: StudyRow) -> None:
     assert len(service.nas("top", done.id, "-n", "2").stdout.splitlines()) == 3
     only = service.nas("top", done.id, "--where", "params<=1", "--json")
     assert (only.returncode, only.stdout) == (0, "")
+
+
+def test_top_keeps_its_numbers_on_a_narrow_terminal(service: Service, done: StudyRow) -> None:
+    terminal, theirs = pty.openpty()
+    command = [sys.executable, "-m", "nas.cli", "top", done.id, "--data-dir", str(service.data_dir)]
+    subprocess.run(command, stdout=theirs, env={**os.environ, "COLUMNS": "80"}, check=True)
+    os.close(theirs)
+    shown = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    with service.client() as nas:
+        for row in nas.leaderboard(done.id):
+            assert interval_text(row.trial) in shown
+            assert row.trial.summary in " ".join(shown.split())
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines()[1:])) <= 80
 
 
 def test_trial_shows_every_attempt(service: Service, done: StudyRow) -> None:
