@@ -246,14 +246,32 @@ PATTERN_GENES = (
     ),
     Gene(
         name="n_summary",
-        title="Last tokens of a block that later blocks see, at most all of them",
+        title="Last tokens of a block of the fixed pattern that later blocks see, at most all of them",
         limits=Number(1, 1_000_000),
         default=2,
         needs="fixed",
     ),
-    Gene(name="block_size", title="Tokens of a block", limits=Number(1, 1_000_000), default=16, needs="bigbird"),
-    Gene(name="n_random", title="Earlier blocks seen at random", limits=Number(0, 64), default=1, needs="bigbird"),
-    Gene(name="n_global_blocks", title="First blocks that all see", limits=Number(0, 4096), default=1, needs="bigbird"),
+    Gene(
+        name="block_size",
+        title="Tokens of a block of the bigbird pattern",
+        limits=Number(1, 1_000_000),
+        default=16,
+        needs="bigbird",
+    ),
+    Gene(
+        name="n_random",
+        title="Earlier blocks that a block of the bigbird pattern sees at random",
+        limits=Number(0, 64),
+        default=1,
+        needs="bigbird",
+    ),
+    Gene(
+        name="n_global_blocks",
+        title="First blocks that all of the bigbird pattern see",
+        limits=Number(0, 4096),
+        default=1,
+        needs="bigbird",
+    ),
     Gene(
         name="kept_tokens",
         title="Tokens kept from before the window, those with the largest scores",
@@ -263,7 +281,7 @@ PATTERN_GENES = (
     ),
     Gene(
         name="local_window",
-        title="Window beside the kept tokens",
+        title="Window beside the kept tokens, in tokens",
         limits=Number(1, 1_000_000),
         default=32,
         needs="kept",
@@ -271,12 +289,36 @@ PATTERN_GENES = (
 )
 
 KIN_GENES = (
-    Gene(name="kv_rank", title="Latent size of keys and values", limits=Number(1, 4096), default=32, needs="mla"),
-    Gene(name="q_rank", title="Latent size of queries; 0 for none", limits=Number(0, 4096), default=0, needs="mla"),
-    Gene(name="nope_dim", title="Key channels of a head without position", limits=Number(1, 512), default=16, needs="mla"),
-    Gene(name="rope_dim", title="Key channels with position, shared by heads", limits=Number(2, 512), default=8, needs="mla"),
-    Gene(name="mla_value_dim", title="Value channels of a head", limits=Number(1, 512), default=16, needs="mla"),
-    Gene(name="segment", title="Tokens of a segment", limits=Number(1, 1_000_000), default=32, needs="segment_attention"),
+    Gene(
+        name="kv_rank",
+        title="Size of the latent that mla's keys and values are made of",
+        limits=Number(1, 4096),
+        default=32,
+        needs="mla",
+    ),
+    Gene(
+        name="q_rank",
+        title="Size of the latent that mla's queries are made of; 0 for none",
+        limits=Number(0, 4096),
+        default=0,
+        needs="mla",
+    ),
+    Gene(name="nope_dim", title="Key channels of an mla head without position", limits=Number(1, 512), default=16, needs="mla"),
+    Gene(
+        name="rope_dim",
+        title="Key channels of mla with position, shared by heads",
+        limits=Number(2, 512),
+        default=8,
+        needs="mla",
+    ),
+    Gene(name="mla_value_dim", title="Value channels of an mla head", limits=Number(1, 512), default=16, needs="mla"),
+    Gene(
+        name="segment",
+        title="Tokens of a segment of segment_attention",
+        limits=Number(1, 1_000_000),
+        default=32,
+        needs="segment_attention",
+    ),
     Gene(
         name="segment_memory",
         title="Tokens before its segment that a token sees",

@@ -123,7 +123,9 @@ KNOBS = (
         needs="max_length",
     ),
     Gene(name="n_slots", title="Vectors of the memory", limits=Number(2, 4096), default=16, needs="memory_slots"),
-    Gene(name="slot_width", title="Numbers of each slot", limits=Number(1, 1024), default=32, needs="memory_slots"),
+    Gene(
+        name="slot_width", title="Numbers of each slot of the memory", limits=Number(1, 1024), default=32, needs="memory_slots"
+    ),
     Gene(name="n_read", title="Reads of the memory for each token", limits=Number(1, 64), default=1, needs="memory_slots"),
     Gene(
         name="allocation",
