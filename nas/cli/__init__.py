@@ -34,7 +34,12 @@ COMMANDS = (
     LazyCommand("stop", "nas.cli.studies:stop", "End a study; what was measured stays.", STUDY),
     LazyCommand("top", "nas.cli.results:top", "Print the leaderboard.", RESULT),
     LazyCommand("trial", "nas.cli.results:trial", "Show one trial of a study.", RESULT),
-    LazyCommand("export", "nas.cli.bundles:export", "Take a trial home as a bundle that rebuilds and runs.", RESULT),
+    LazyCommand(
+        "export",
+        "nas.cli.bundles:export",
+        "Take home a trial as a bundle that rebuilds and runs, or a zoo entry that transformers loads.",
+        RESULT,
+    ),
     LazyCommand("verify", "nas.cli.bundles:verify", "Rebuild a bundle and reproduce its recorded numbers.", RESULT),
 )
 

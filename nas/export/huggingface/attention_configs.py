@@ -1,0 +1,118 @@
+"""Configs of the families whose mixers are attention alone: llama, mistral, qwen3, mixtral, deepseek_v3, bitnet."""
+
+from nas.export.huggingface import bitnet, deepseek_v3, llama, mistral, mixtral, qwen3
+from nas.export.huggingface.form import EPS, Config, Form, first, heads, rope
+from nas.export.huggingface.latents import latent_sizes, with_their_epsilon
+from nas.export.huggingface.rules import Rules
+from search_spaces.architecture import Architecture, Numerics
+from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.moe import MoE
+from search_spaces.primitives.swiglu import SwiGLU
+
+
+def _dense(architecture: Architecture) -> Config:
+    """Heads, rotary positions, norms and a gated feed-forward."""
+    channel = first(architecture, SwiGLU)
+    width = {} if channel is None else {"intermediate_size": channel.d_ff}
+    return {**heads(architecture), **rope(), **width, "rms_norm_eps": EPS}
+
+
+def _llama_rules(architecture: Architecture) -> Rules:
+    """As `llama.rules`, for what a config can say: it checks heads against the width even when it also says head_dim."""
+    found = llama.rules(architecture)
+    attention = first(architecture, Attention)
+    if attention is not None and architecture.d_model % attention.n_heads:
+        raise ValueError(f"n_heads {attention.n_heads}: must divide d_model {architecture.d_model} for transformers' llama")
+    return found
+
+
+def _llama(architecture: Architecture) -> Config:
+    return {**_dense(architecture), "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
+
+
+def _mistral(architecture: Architecture) -> Config:
+    attention = first(architecture, Attention)
+    return {**_dense(architecture), "hidden_act": "silu", "sliding_window": attention and attention.window}
+
+
+def _qwen3(architecture: Architecture) -> Config:
+    windows = [part.window for _, part in architecture.parts() if isinstance(part, Attention)]
+    window = next((window for window in windows if window is not None), None)
+    return {
+        **_dense(architecture),
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "use_sliding_window": window is not None,
+        "sliding_window": window,
+        "layer_types": ["sliding_attention" if window else "full_attention" for window in windows],
+    }
+
+
+def _mixtral(architecture: Architecture) -> Config:
+    experts = first(architecture, MoE)
+    # the rules ask for them in every layer
+    assert experts is not None
+    return {
+        **_mistral(architecture),
+        "intermediate_size": experts.d_expert,
+        "num_local_experts": experts.n_experts,
+        "num_experts_per_tok": experts.top_k,
+    }
+
+
+def _deepseek_v3(architecture: Architecture) -> Config:
+    dense, experts = first(architecture, SwiGLU), first(architecture, MoE)
+    n_dense = sum(isinstance(layer.channel, SwiGLU) for layer in architecture.core)
+    routed = {} if experts is None else {
+        "n_routed_experts": experts.n_experts,
+        "n_shared_experts": experts.n_shared,
+        "num_experts_per_tok": experts.top_k,
+        "moe_intermediate_size": experts.d_expert,
+        "norm_topk_prob": experts.normalised,
+        "routed_scaling_factor": experts.scale,
+    }  # fmt: skip
+    return {
+        **latent_sizes(architecture),
+        **rope(),
+        **routed,
+        **({} if dense is None else {"intermediate_size": dense.d_ff}),
+        "first_k_dense_replace": n_dense,
+        "n_group": 1,
+        "topk_group": 1,
+        "rope_interleave": True,
+        "num_nextn_predict_layers": 0,
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "rms_norm_eps": EPS,
+    }
+
+
+def _bitnet_rules(architecture: Architecture) -> Rules:
+    """As `bitnet.rules`, for what a plain config can say: it does not round, and its norm before the output fills d_model."""
+    found = bitnet.rules(architecture)
+    if architecture.numerics != Numerics():
+        raise ValueError(f"numerics {architecture.numerics}: a plain config of transformers' bitnet has full precision only")
+    attention = first(architecture, Attention)
+    if attention is not None and attention.n_heads * attention.head_dim != architecture.d_model:
+        raise ValueError("head_dim must be d_model / n_heads: transformers' bitnet has a norm of d_model after its heads")
+    return found
+
+
+def _bitnet(architecture: Architecture) -> Config:
+    return {**_dense(architecture), "hidden_act": "relu2", "attention_bias": False}
+
+
+ATTENTION_FORMS = (
+    Form(model_type="llama", class_name="LlamaForCausalLM", rules=_llama_rules, sizes=_llama),
+    Form(model_type="mistral", class_name="MistralForCausalLM", rules=mistral.rules, sizes=_mistral),
+    Form(model_type="qwen3", class_name="Qwen3ForCausalLM", rules=qwen3.rules, sizes=_qwen3),
+    Form(model_type="mixtral", class_name="MixtralForCausalLM", rules=mixtral.rules, sizes=_mixtral),
+    Form(
+        model_type="deepseek_v3",
+        class_name="DeepseekV3ForCausalLM",
+        rules=deepseek_v3.rules,
+        sizes=_deepseek_v3,
+        fitted=with_their_epsilon,
+    ),
+    Form(model_type="bitnet", class_name="BitNetForCausalLM", rules=_bitnet_rules, sizes=_bitnet),
+)
