@@ -51,7 +51,7 @@ def params_bound(allowed: Allowed, possible: frozenset[str], source: Input) -> i
     rising = {gene: allowed[gene][-1] for gene in ("d_model", *_RISING)}
     fixed = {gene: values[0] for gene, values in allowed.items()} | rising
     most = _heaviest_words(lambda words: _params(layers, {**fixed, **words}, source), allowed)
-    return most + (_loop_gates(positions, allowed) if "whole_loops" in possible else 0)
+    return most + (_loop_gates(positions, allowed) if "first_keys" in possible else 0)
 
 
 def _heaviest_words(params: Callable[[Assignment], int], allowed: Allowed) -> int:

@@ -50,6 +50,7 @@ CONDITIONS = {
     "loops": "n_loops is above 1",
     "injection": "injection is not none",
     "whole_loops": "loop_depth is fixed or halting",
+    "first_keys": "loop_kv is first",
     "low_bit": "weight_format is not float",
 }
 """What some facts mean; the others are words of mixers and channel parts, and mean that some layer is that."""

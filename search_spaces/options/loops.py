@@ -19,6 +19,10 @@ def _learn_depth(facts: Facts, value: GeneValue) -> Facts:
     return facts if value in ROUTED_DEPTHS else facts.learning({"whole_loops"})
 
 
+def _learn_keys(facts: Facts, value: GeneValue) -> Facts:
+    return facts.learning({"first_keys"}) if value == "first" else facts
+
+
 GENES = (
     Gene(name="n_loops", title="Times the core runs", limits=Number(1, 64), default=1, learn=_learn_loops, switch=True),
     Gene(name="n_prelude", title="Layers before the core, run once", limits=Number(0, 255), default=0, needs="loops"),
@@ -67,13 +71,14 @@ GENES = (
         limits=OneOf(("own", "first")),
         default="own",
         needs="whole_loops",
+        learn=_learn_keys,
     ),
     Gene(
         name="loop_window",
-        title="With loop_kv first: tokens of its own loop that attention also sees, through a gate; 0 for none",
+        title="Tokens of its own loop that attention also sees, through a gate; 0 for none",
         limits=Number(0, 65_536),
         default=0,
-        needs="whole_loops",
+        needs="first_keys",
     ),
     Gene(
         name="eval_loops",
