@@ -1,5 +1,8 @@
 """One small model of every family that has rules for whole models: theirs by its config, ours by its architecture."""
 
+from types import ModuleType
+from typing import Any
+
 import torch
 import transformers
 
@@ -43,11 +46,11 @@ D, V = 32, 50
 ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 
 
-def attention(**fields: object) -> Attention:
+def attention(**fields: Any) -> Attention:
     return Attention(**{"n_heads": 4, "n_kv_heads": 2, "head_dim": 8} | fields)
 
 
-def stacked(*layers: tuple[Mixer, Channel | None], tied: bool = False, **fields: object) -> Architecture:
+def stacked(*layers: tuple[Mixer, Channel | None], tied: bool = False, **fields: Any) -> Architecture:
     core = tuple(Layer(mixers=(mixer,), channel=channel) for mixer, channel in layers)
     return Architecture(d_model=D, input=TokenInput(vocab_size=V, tie_embeddings=tied), core=core, **fields)
 
@@ -75,8 +78,9 @@ EXPERTS = MoE(n_experts=5, top_k=2, d_expert=48)
 BIASED = MoE(n_experts=6, top_k=2, d_expert=16, n_shared=2, balance="bias")
 SCALED = BIASED.model_copy(update={"normalise": True, "scale": 2.5})
 SHARED = MoE(n_experts=5, top_k=2, d_expert=16, n_shared=2)
+latent = MLA(n_heads=4, kv_rank=12, q_rank=10, nope_dim=6, rope_dim=8, value_dim=10)
 
-CASES = {
+CASES: dict[str, tuple[ModuleType, str, dict[str, Any], Architecture]] = {
     "llama": (llama, "Llama", DENSE, stacked((attention(), GATED), (attention(), GATED))),
     "llama_tied": (
         llama, "Llama", DENSE | {"tie_word_embeddings": True},
@@ -102,10 +106,7 @@ CASES = {
             "num_hidden_layers": 3, "first_k_dense_replace": 1, "n_routed_experts": 6, "q_lora_rank": 10,
             "norm_topk_prob": True, "routed_scaling_factor": 2.5,
         },
-        stacked(
-            (latent := MLA(n_heads=4, kv_rank=12, q_rank=10, nope_dim=6, rope_dim=8, value_dim=10), GATED),
-            *2 * [(latent, SCALED)],
-        ),
+        stacked((latent, GATED), *2 * [(latent, SCALED)]),
     ),
     "bitnet": (
         bitnet, "BitNet", DENSE,
@@ -239,7 +240,12 @@ ROUNDED = {"qwen3_next": ("layernorm", "q_norm", "k_norm", "model.norm"), "recur
 UNUSED = {"recurrent_gemma": "_proj.bias"}
 
 
-def model_of(name: str) -> torch.nn.Module:
+def token_input(architecture: Architecture) -> TokenInput:
+    assert isinstance(architecture.input, TokenInput)
+    return architecture.input
+
+
+def model_of(name: str) -> Any:
     """Theirs, with random weights where ours has any, and one epsilon in all norms."""
     _, model_class, fields, _ = CASES[name]
     config = getattr(transformers, f"{model_class}Config")(**fields)
@@ -250,7 +256,7 @@ def model_of(name: str) -> torch.nn.Module:
     return one_epsilon(model)
 
 
-def one_epsilon(model: torch.nn.Module) -> torch.nn.Module:
+def one_epsilon(model: Any) -> Any:
     """The same model; its norms of latents would have 1e-6 whatever the config says."""
     for module in model.modules():
         if hasattr(module, "variance_epsilon"):

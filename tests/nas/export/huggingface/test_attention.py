@@ -3,6 +3,8 @@
 import inspect
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +39,7 @@ SIZES = {
 ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 
 
-def heads(**fields: object) -> Attention:
+def heads(**fields: Any) -> Attention:
     return Attention(**{"n_heads": 4, "n_kv_heads": 2, "head_dim": 8} | fields)
 
 
@@ -52,7 +54,7 @@ class Case:
     fields: dict[str, object]
 
 
-def case(family: object, prefix: str, ours: Attention, **fields: object) -> Case:
+def case(family: ModuleType, prefix: str, ours: Attention, **fields: object) -> Case:
     return Case(family.__name__.rsplit(".", 1)[1], prefix, ours, family.attention_rules(ours), fields)
 
 
@@ -110,7 +112,7 @@ def test_attention_equals_transformers(name):
     module = import_module(f"transformers.models.{chosen.model_type}.modeling_{chosen.model_type}")
     config = getattr(transformers, f"{chosen.prefix}Config")(**SIZES | chosen.fields)
     rotary = getattr(module, f"{chosen.prefix}RotaryEmbedding", None)
-    theirs = randomised(getattr(module, f"{chosen.prefix}Attention")(config, 0))
+    theirs: Any = randomised(getattr(module, f"{chosen.prefix}Attention")(config, 0))
     if name == "recurrent_gemma":
         torch.nn.init.zeros_(theirs.o_proj.bias)
     weights = weights_of(theirs)

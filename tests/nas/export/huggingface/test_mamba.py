@@ -1,8 +1,9 @@
 """Mamba-1 against transformers' MambaMixer and JambaMambaMixer, through the weight mapping, both ways."""
 
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
 from transformers import JambaConfig, MambaConfig
 from transformers.models.jamba.modeling_jamba import JambaMambaMixer
 from transformers.models.mamba.modeling_mamba import MambaMixer
@@ -16,12 +17,12 @@ from workers.model.layers import Pass, part
 D, T = 32, 70
 
 
-def mamba_mixer(rank: int | None) -> nn.Module:
+def mamba_mixer(rank: int | None) -> Any:
     config = MambaConfig(hidden_size=D, state_size=6, conv_kernel=3, time_step_rank=rank or "auto", num_hidden_layers=1)
     return MambaMixer(config, layer_idx=0)
 
 
-def jamba_mixer(rank: int | None) -> nn.Module:
+def jamba_mixer(rank: int | None) -> Any:
     config = JambaConfig(
         hidden_size=D, mamba_d_state=6, mamba_d_conv=3, mamba_dt_rank=rank or "auto", rms_norm_eps=1e-5, num_hidden_layers=1
     )

@@ -35,6 +35,7 @@ from tests.nas.export.huggingface.models import (
     scan,
     softmax,
     stacked,
+    token_input,
 )
 from workers.draw import draw
 from workers.model import build
@@ -119,7 +120,7 @@ def test_family_says_and_holds_the_model(name, tmp_path):
     export_native(architecture, Native(form, form.config(architecture)), weights_of(ours), tmp_path)
     theirs = load(tmp_path)
     assert type(theirs).__name__ == form.class_name
-    tokens = torch.arange(26).view(2, 13) * 7 % architecture.input.vocab_size
+    tokens = torch.arange(26).view(2, 13) * 7 % token_input(architecture).vocab_size
     with torch.no_grad():
         assert_same_logits(theirs, tokens, ours(tokens).logits_BTV)
         expected = continued(ours, tokens)
@@ -168,12 +169,14 @@ def test_zoo_entry_equals_its_parity(name, tmp_path):
 @pytest.mark.parametrize("name", sorted(ZOO.keys() - NATIVE_ZOO))
 def test_zoo_entry_that_no_family_has_is_told_why(name):
     refusals = choose(ZOO[name].build())
+    assert not isinstance(refusals, Native)
     assert [refusal.family for refusal in refusals] == list(BY_TYPE)
     assert all(refusal.reason.startswith(refusal.field) and refusal.field for refusal in refusals)
 
 
 def test_first_family_is_chosen_and_those_before_say_why():
     found = choose(CASES["granitemoehybrid"][3])
+    assert isinstance(found, Native)
     assert found.form.model_type == "granitemoehybrid"
     families = [form.model_type for form in FORMS]
     assert [refusal.family for refusal in found.refusals] == families[: families.index("granitemoehybrid")]
