@@ -1,5 +1,8 @@
 """Attention's config: costs counted key by key, options without their partners, labels, and who may share keys with whom."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -21,7 +24,7 @@ def attention(**fields):
 PLAIN = attention().cost(D, CONTEXT)
 INNER, KV = 8 * 16, 2 * 16
 
-SEEN = {
+SEEN: dict[str, tuple[dict[str, Any], Callable[[int, int], bool]]] = {
     "dense": ({}, lambda t, j: j <= t),
     "window": ({"window": 9}, lambda t, j: t - j < 9),
     "global": ({"window": 9, "n_global": 4}, lambda t, j: t - j < 9 or j < 4),

@@ -1,6 +1,7 @@
 """MLA, segment memory, encoder mixers and memory slots: exact costs against the published formulas, limits and labels."""
 
 import math
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from search_spaces.primitives.segment_attention import SegmentAttention
 from tests.search_spaces.examples import D_MODEL, architecture_of
 
 CONTEXT = CostContext(context_length=100, bytes_per_element=2)
-MLA_SIZES = {"n_heads": 4, "kv_rank": 16, "nope_dim": 8, "rope_dim": 6, "value_dim": 10}
+MLA_SIZES: dict[str, Any] = {"n_heads": 4, "kv_rank": 16, "nope_dim": 8, "rope_dim": 6, "value_dim": 10}
 
 
 def test_mla_costs_the_published_formulas():

@@ -52,7 +52,10 @@ def test_switches_learn_the_same_from_all_values_but_the_least(mode):
     for gene in switches:
         assert isinstance(gene.limits, Number)
         assert gene.learn is not None
-        least, *others = range(gene.limits.low, min(gene.limits.high, 300) + 1)
+        low, high = gene.limits.low, gene.limits.high
+        assert isinstance(low, int)
+        assert isinstance(high, int)
+        least, *others = range(low, min(high, 300) + 1)
         learnt = {gene.learn(Facts(), value) for value in others}
         assert len(learnt) == 1
         assert gene.learn(Facts(), least) not in learnt

@@ -9,14 +9,16 @@ from search_spaces.options.channels import OPTIONS as CHANNELS
 from search_spaces.primitives import CATALOGUE
 from search_spaces.space import Space
 
+Genes = dict[str, list[Any]]
+
 ATTENTION = {"attention_ratio": [1], "depth": [4]}
 
 
-def built(genes: dict[str, list[Any]]) -> Any:
+def built(genes: Genes) -> Any:
     return Space.from_data({"name": "test", "genes": {"d_model": [64], **genes}}).build({})
 
 
-def mixer_of(genes: dict[str, list[Any]]) -> Any:
+def mixer_of(genes: Genes) -> Any:
     return built({"depth": [1], "attention_ratio": [1], **genes}).core[0].mixers[0]
 
 
@@ -82,7 +84,7 @@ def test_split_branches_have_half_of_the_channels_each():
     assert {mixer.kind: mixer.n_heads for mixer in layer.mixers} == {"attention": 4, "recurrence": 4}
 
 
-def shared(genes: dict[str, list[Any]]) -> list[bool]:
+def shared(genes: Genes) -> list[bool]:
     return [layer.mixers[0].share_kv for layer in built({**ATTENTION, **genes}).layers()]
 
 
@@ -96,7 +98,7 @@ def test_kv_share_groups_the_layers_that_can():
 
 
 def test_loop_kv_is_carried_out_in_the_core_only():
-    genes = {"n_loops": [2], "n_prelude": [1], "n_coda": [1], "loop_kv": ["first"], "loop_window": [8], "kv_share": [2]}
+    genes: Genes = {"n_loops": [2], "n_prelude": [1], "n_coda": [1], "loop_kv": ["first"], "loop_window": [8], "kv_share": [2]}
     architecture = built({**ATTENTION, **genes})
     assert [layer.mixers[0].loop_kv for layer in architecture.layers()] == ["own", "first", "first", "own"]
     assert [layer.mixers[0].loop_window for layer in architecture.core] == [8, 8]
@@ -104,7 +106,7 @@ def test_loop_kv_is_carried_out_in_the_core_only():
 
 
 def test_loops_of_a_space_are_those_of_the_architecture():
-    genes = {"n_loops": [3], "eval_loops": [2], "injection": ["concat"], "loop_norm": [True], "step_embedding": [True]}
+    genes: Genes = {"n_loops": [3], "eval_loops": [2], "injection": ["concat"], "loop_norm": [True], "step_embedding": [True]}
     architecture = built({**genes, "loop_shift": [True]})
     assert (architecture.n_loops, architecture.n_eval_loops, architecture.injection) == (3, 5, "concat")
     assert (architecture.loop.norm, architecture.loop.step_embedding, architecture.loop.shift) == (True, True, True)
@@ -135,7 +137,7 @@ def test_formats_norms_and_objectives_reach_the_model():
     ],
 )
 def test_channel_words_build_what_they_say(word, fields):
-    knobs = {"active_neurons": [0.25], "expert_capacity": [1.5], "n_zero": [1], "shared_gate": [True]}
+    knobs: Genes = {"active_neurons": [0.25], "expert_capacity": [1.5], "n_zero": [1], "shared_gate": [True]}
     opened = {
         "dense": ["active_neurons"], "relu2_glu": ["active_neurons"], "relu2": ["active_neurons"],
         "switch": ["expert_capacity"], "moe_shared": ["n_zero", "shared_gate"],

@@ -1,9 +1,14 @@
+from collections.abc import Iterable
+from typing import TypeVar
+
 import pytest
 
 from search_spaces.architecture import Architecture, BytePatchInput, Loop, Numerics
 from search_spaces.cost import price
 from search_spaces.primitives import CostContext
+from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
+from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.swiglu import SwiGLU
 from search_spaces.summary import shares
 from search_spaces.zoo import ZOO
@@ -17,6 +22,16 @@ looped_transformer loopcoder_v2 mixture_of_recursions mixture_of_depths mixture_
 byte_hierarchical
 """
 """What the literature that this project answers to argues about."""
+
+Part = TypeVar("Part")
+
+
+def all_of(kind: type[Part], parts: Iterable[object]) -> list[Part]:
+    """The parts, every one of which must be of one kind."""
+    parts = list(parts)
+    found = [part for part in parts if isinstance(part, kind)]
+    assert found == parts
+    return found
 
 
 def test_zoo_has_every_named_architecture():
@@ -109,21 +124,22 @@ def test_zoo_jamba_has_experts_in_every_second_layer():
 def test_zoo_granite_has_no_positions():
     for name in ("granite4_real", "granite4_seed"):
         mixers = [layer.mixers[0] for layer in ZOO[name].build().layers()]
-        assert not any(mixer.rope for mixer in mixers if mixer.is_attention)
+        assert not any(mixer.rope for mixer in all_of(Attention, (mixer for mixer in mixers if mixer.is_attention)))
 
 
 def test_zoo_deepseek_v3_balances_small_experts_by_a_bias_and_predicts_two_tokens():
     built = ZOO["deepseek_v3"].build()
     first, *routed = (layer.channel for layer in built.layers())
     assert isinstance(first, SwiGLU)
-    assert all((moe.balance, moe.normalised, moe.n_shared) == ("bias", True, 1) for moe in routed)
+    assert all((moe.balance, moe.normalised, moe.n_shared) == ("bias", True, 1) for moe in all_of(MoE, routed))
     assert {mixer.kind for layer in built.layers() for mixer in layer.mixers} == {"mla"}
+    assert built.mtp is not None
     assert built.mtp.n_tokens == 1
 
 
 def test_zoo_hymba_shares_keys_between_pairs_of_windowed_layers_that_see_all_meta_tokens():
     built = ZOO["hymba"].build()
-    mixers = [mixer for layer in built.layers() for mixer in layer.mixers if mixer.is_attention]
+    mixers = all_of(Attention, (mixer for layer in built.layers() for mixer in layer.mixers if mixer.is_attention))
     assert [mixer.share_kv for mixer in mixers] == [False, False, True, False, False, True, False]
     assert {mixer.n_global for mixer in mixers if mixer.window} == {built.n_meta} == {8}
     assert {layer.fusion for layer in built.layers()} == {"norm_mean"}
@@ -131,14 +147,17 @@ def test_zoo_hymba_shares_keys_between_pairs_of_windowed_layers_that_see_all_met
 
 def test_zoo_minimax_forgets_less_in_deeper_layers():
     *linear, softmax = (layer.mixers[0] for layer in ZOO["minimax"].build().layers())
-    assert [mixer.decay_scale for mixer in linear] == sorted((mixer.decay_scale for mixer in linear), reverse=True)
+    scales = [mixer.decay_scale for mixer in all_of(Recurrence, linear)]
+    assert scales == sorted(scales, reverse=True)
+    assert isinstance(softmax, Attention)
     assert softmax.rotary_size * 2 == softmax.head_dim
 
 
 def test_zoo_loopcoder_reads_the_first_loop_s_keys_one_token_apart():
     built = ZOO["loopcoder_v2"].build()
     assert (built.n_loops, built.loop.shift) == (2, True)
-    assert {(layer.mixers[0].loop_kv, layer.mixers[0].loop_window) for layer in built.core} == {("first", 32)}
+    mixers = all_of(Attention, (layer.mixers[0] for layer in built.core))
+    assert {(mixer.loop_kv, mixer.loop_window) for mixer in mixers} == {("first", 32)}
 
 
 def test_zoo_depth_is_by_token_where_it_is_published_so():
