@@ -115,7 +115,8 @@ def _mamba(batch: int, length: int, goal: float) -> Case:
         return selective_scan(x, step, rate, b, c, start)[0]
 
     def theirs(x: Tensor, step: Tensor, b: Tensor, c: Tensor, rate: Tensor) -> Tensor:
-        return mamba_selective_scan(x.mT, step.mT, rate, b.mT, c.mT).mT
+        out: Tensor = mamba_selective_scan(x.mT, step.mT, rate, b.mT, c.mT).mT
+        return out
 
     inputs = (x, step, b, c, rate)
     return Case(f"mamba_t{length}", goal, "mamba_selective_scan", Side(ours, inputs), Side(theirs, inputs))
@@ -130,7 +131,8 @@ def _mamba2(batch: int, length: int) -> Case:
         return recurrence(c, b, x * step[..., None], step * rate)[0]
 
     def theirs(x: Tensor, step: Tensor, b: Tensor, c: Tensor, rate: Tensor) -> Tensor:
-        return mamba2_chunk_scan(x, step, rate, b, c, chunk_size=256)
+        out: Tensor = mamba2_chunk_scan(x, step, rate, b, c, chunk_size=256)
+        return out
 
     inputs = (x, step, b, c, rate)
     return Case(f"mamba2_t{length}", 3, "mamba2_chunk_scan", Side(ours, inputs), Side(theirs, inputs))
@@ -145,7 +147,8 @@ def _gated_delta(batch: int, length: int) -> Case:
         return recurrence(q * 32**-0.5, k, v, log_decay, beta)[0]
 
     def theirs(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, log_decay: Tensor) -> Tensor:
-        return torch_chunk_gated_delta_rule(q, k, v, g=log_decay, beta=beta)[0]
+        out: Tensor = torch_chunk_gated_delta_rule(q, k, v, g=log_decay, beta=beta)[0]
+        return out
 
     inputs = (q, k, v, beta, log_decay)
     return Case(f"gated_delta_t{length}", 1.1, "torch_chunk_gated_delta_rule", Side(ours, inputs), Side(theirs, inputs))
@@ -183,7 +186,8 @@ def _moe() -> Case:
         return experts(x, weights, chosen, w_in, w_out)
 
     def theirs(x: Tensor, weights: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
-        return functional_call(module, {"gate_up_proj": gate_up, "down_proj": down}, (x, chosen, weights))
+        out: Tensor = functional_call(module, {"gate_up_proj": gate_up, "down_proj": down}, (x, chosen, weights))
+        return out
 
     their_inputs = (x, weights, w_in.mT.contiguous(), w_out.mT.contiguous())
     return Case("moe_64_experts", 1.7, "a loop over experts", Side(ours, (x, weights, w_in, w_out)), Side(theirs, their_inputs))

@@ -47,15 +47,16 @@ def zero_order_hold(log_step: Tensor, log_rate: Tensor, frequency: Tensor, c: Te
 @pytest.mark.parametrize("form", ["reference", "blocked"])
 @pytest.mark.parametrize("length", [1, 2, 3, 64, 100])
 def test_ssm_filter_equals_the_published_formula(form, length):
-    parameters = each(make_parameters(), in_float64)
+    log_step, log_rate, frequency, c = each(make_parameters(), in_float64)
     with force(form):
-        found = ssm_filter(discretise(*parameters), length)
-    assert torch.allclose(found, published_filter(*parameters, length), atol=1e-12)
+        found = ssm_filter(discretise(log_step, log_rate, frequency, c), length)
+    assert torch.allclose(found, published_filter(log_step, log_rate, frequency, c, length), atol=1e-12)
 
 
 def test_ssm_is_the_recurrence_by_zero_order_hold():
-    parameters, u = each(make_parameters(), in_float64), make_inputs(80).double()
-    assert torch.allclose(ssm(u, discretise(*parameters)), zero_order_hold(*parameters, u), atol=1e-12)
+    log_step, log_rate, frequency, c = each(make_parameters(), in_float64)
+    system, u = discretise(log_step, log_rate, frequency, c), make_inputs(80).double()
+    assert torch.allclose(ssm(u, system), zero_order_hold(log_step, log_rate, frequency, c, u), atol=1e-12)
 
 
 @pytest.mark.parametrize("length", [1, 30, 257])

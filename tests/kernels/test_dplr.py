@@ -21,7 +21,7 @@ def make_inputs(length, rate=1.0):
     return [q, k, v, -rate * g.sigmoid(), removed * share, -removed, torch.randn(2, H, K, V, generator=generator)]
 
 
-def published_loop(q, k, v, alpha, beta, gk, state):
+def published_loop(state, q, k, v, alpha, beta, gk):
     """The recurrence of flash-linear-attention's naive DPLR operator, written anew: [B, H, T, ..] and no scale."""
     out = torch.zeros_like(v)
     for i in range(q.shape[2]):
@@ -45,7 +45,7 @@ def test_dplr_keeps_extreme_decays_exact(rate):
 @pytest.mark.parametrize("form", ["reference", "chunked"])
 def test_dplr_equals_the_published_loop(form):
     q, k, v, g, b, c, state = (x.double() for x in make_inputs(40))
-    expected, last = published_loop(*(x.transpose(1, 2) for x in (q, k, v, c, b, g)), state)
+    expected, last = published_loop(state, *(x.transpose(1, 2) for x in (q, k, v, c, b, g)))
     with force(form):
         out, found = dplr(q, k, v, g, b, c, state)
     assert torch.allclose(out, expected.transpose(1, 2), rtol=1e-10, atol=1e-10)

@@ -45,21 +45,25 @@ def test_selective_scan_equals_transformers():
         out, state = mamba_selective_scan(x.mT, step.mT, rate, b.mT, c.mT, return_last_state=True)
         return out.mT, state
 
+    def ours(x: Tensor, step: Tensor, rate: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        return selective_scan(x, step, rate, b, c, zeros)
+
     expected = outputs_and_gradients(theirs, [x, step, rate, b, c])
-    found = outputs_and_gradients(lambda *inputs: selective_scan(*inputs, zeros), [x, step, rate, b, c])
-    for theirs_, ours in zip(expected, found, strict=True):
-        assert (ours - theirs_).norm() <= 1e-5 * theirs_.norm()
+    found = outputs_and_gradients(ours, [x, step, rate, b, c])
+    for theirs_, ours_ in zip(expected, found, strict=True):
+        assert (ours_ - theirs_).norm() <= 1e-5 * theirs_.norm()
 
 
 def test_selective_scan_continues_from_a_state():
     *tokens, state = make_inputs(100)
-    whole, last = selective_scan(*tokens, state)
 
-    def some(part: slice) -> list[Tensor]:
-        return each(tokens, lambda x: x[:, part] if x.dim() == 3 else x)
+    def scanned(part: slice, state: Tensor) -> tuple[Tensor, Tensor]:
+        x, step, rate, b, c = each(tokens, lambda x: x[:, part] if x.dim() == 3 else x)
+        return selective_scan(x, step, rate, b, c, state)
 
-    left, middle = selective_scan(*some(slice(37)), state)
-    right, end = selective_scan(*some(slice(37, None)), middle)
+    whole, last = scanned(slice(None), state)
+    left, middle = scanned(slice(37), state)
+    right, end = scanned(slice(37, None), middle)
     assert torch.allclose(torch.cat([left, right], dim=1), whole, atol=1e-5)
     assert torch.allclose(end, last, atol=1e-5)
 

@@ -73,7 +73,7 @@ def test_reference_equals_a_loop(top_k, window, spread):
 @pytest.mark.parametrize("softmax", [Softmax(), Softmax(2.0, torch.tensor([0.5, -1.0, 2.0, 0.0]))], ids=["plain", "sink"])
 @pytest.mark.parametrize("length", [1, 6, T, 2 * TILE + 3])
 def test_kernel_equals_definition(length, softmax):
-    assert_equals_definition(lambda *inputs: [sparse_k_attention(*inputs, 4, 3, softmax)], make_inputs(length))
+    assert_equals_definition(lambda q, k, v, u: [sparse_k_attention(q, k, v, u, 4, 3, softmax)], make_inputs(length))
 
 
 @pytest.mark.parametrize(("top_k", "window"), [(1, 1), (4, 3), (2, 8)])
@@ -83,13 +83,14 @@ def test_a_stream_with_a_bounded_cache_equals_the_whole(top_k, window, levels):
     if levels is not None:
         u = (u * levels).round() / levels
     whole = sparse_k_attention(q, k, v, u, top_k, window)
-    kept, start = (k[:, :0], v[:, :0], u[:, :0]), 0
+    kept, start = [k[:, :0], v[:, :0], u[:, :0]], 0
     for length in [1] * 12 + [7, 1, 10]:
         new = slice(start, start + length)
-        kept = tuple(torch.cat([held, x[:, new]], dim=1) for held, x in zip(kept, (k, v, u), strict=True))
-        assert torch.allclose(sparse_k_attention(q[:, new], *kept, top_k, window), whole[:, new], atol=1e-6)
-        places = still_needed(kept[2], top_k, window)
-        kept = kept if places is None else tuple(at_places(x, places) for x in kept)
+        kept = [torch.cat([held, x[:, new]], dim=1) for held, x in zip(kept, (k, v, u), strict=True)]
+        k_kept, v_kept, u_kept = kept
+        assert torch.allclose(sparse_k_attention(q[:, new], k_kept, v_kept, u_kept, top_k, window), whole[:, new], atol=1e-6)
+        places = still_needed(u_kept, top_k, window)
+        kept = kept if places is None else [at_places(x, places) for x in kept]
         start += length
         assert kept[0].shape[1] == min(start, top_k + window)
 

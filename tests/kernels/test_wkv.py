@@ -32,8 +32,8 @@ def nothing(dtype=torch.float32):
     return Sums(zeros, zeros, zeros + NOTHING)
 
 
-def run_from_nothing(*inputs):
-    return [wkv(*inputs, nothing(inputs[0].dtype))[0]]
+def run_from_nothing(k, v, log_decay, bonus):
+    return [wkv(k, v, log_decay, bonus, nothing(k.dtype))[0]]
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 63, 64, 65, 200])
@@ -93,5 +93,5 @@ def test_wkv_refuses_shapes_that_do_not_fit():
 
 def test_wkv_gradients_start_finite():
     inputs = each(make_inputs(40)[:4], lambda x: x.requires_grad_())
-    wkv(*inputs, nothing())[0].square().sum().backward()
+    run_from_nothing(*inputs)[0].square().sum().backward()
     assert all(x.grad.isfinite().all() and x.grad.any() for x in inputs)

@@ -18,7 +18,7 @@ def make_inputs(length, rate=1.0):
     return [q, k, v, -rate * g.exp(), bonus, torch.randn(2, H, K, V, generator=generator)]
 
 
-def published_loop(q, k, v, w, u, state):
+def published_loop(state, u, q, k, v, w):
     """The recurrence of flash-linear-attention's naive RWKV-6 operator, written anew: [B, H, T, ..] and no scale."""
     out = torch.zeros_like(v)
     for i in range(q.shape[2]):
@@ -41,7 +41,7 @@ def test_wkv_matrix_keeps_extreme_decays_exact(rate):
 @pytest.mark.parametrize("form", ["reference", "chunked"])
 def test_wkv_matrix_equals_the_published_loop(form):
     q, k, v, g, u, state = (x.double() for x in make_inputs(40))
-    expected, last = published_loop(*(x.transpose(1, 2) for x in (q, k, v, g)), u, state)
+    expected, last = published_loop(state, u, *(x.transpose(1, 2) for x in (q, k, v, g)))
     with force(form):
         out, found = wkv_matrix(q, k, v, g, u, state)
     assert torch.allclose(out, expected.transpose(1, 2), rtol=1e-10, atol=1e-10)

@@ -109,6 +109,7 @@ def test_gradients_of_shared_keys_reach_the_layer_that_made_them():
     with torch.no_grad():
         maker.out_proj.weight.zero_()  # so that only the reader's output depends on its keys
     model(tokens).logits_BTV.square().sum().backward()
+    assert maker.in_proj.weight.grad is not None
     assert maker.in_proj.weight.grad[32:].abs().min(1).values.gt(0).all()
     assert reader.in_proj.weight.shape[0] == 32
 

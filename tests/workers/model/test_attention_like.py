@@ -1,5 +1,7 @@
 """What is special to MLA's cache, segment memory, encoder mixers and memory slots."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,7 @@ from tests.workers.model.models import make_model, make_tokens
 from workers.model.layers import Pass, part
 
 D = 16
-MLA_SIZES = {"n_heads": 4, "kv_rank": 12, "nope_dim": 8, "rope_dim": 4, "value_dim": 6}
+MLA_SIZES: dict[str, Any] = {"n_heads": 4, "kv_rank": 12, "nope_dim": 8, "rope_dim": 4, "value_dim": 6}
 
 
 @pytest.mark.parametrize("kv_bits", [8, 4, 2])

@@ -172,7 +172,9 @@ def test_layer_computes_in_half_precision(architecture, dtype):
     output = model(tokens, tokens)
     assert output.logits_BTV.dtype == dtype
     (model.loss(output, tokens) + output.auxiliary_loss).backward()
-    assert not [name for name, parameter in model.named_parameters() if not parameter.grad.isfinite().all()]
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
 
 
 @every_example

@@ -26,7 +26,8 @@ def inputs() -> Tensor:
 
 
 def outputs(layer: Part) -> Tensor:
-    return layer(inputs(), Pass(torch.arange(T)))
+    out: Tensor = layer(inputs(), Pass(torch.arange(T)))
+    return out
 
 
 def over_time(filter_DT: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Blocks that only some tokens pass, against the same blocks over sequences that have the other tokens cut out."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -20,7 +22,7 @@ MIXERS |= {name: config for name, config in EXAMPLES.items() if isinstance(confi
 LAYER = Layer(mixers=(Attention(n_heads=4, n_kv_heads=2, head_dim=8),), channel=SwiGLU(d_ff=24))
 
 
-def randomised(block: Block) -> Block:
+def randomised(block: Block | Admission) -> Any:
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         block.initialise(Initialiser(generator, 1.0, std=0.3))

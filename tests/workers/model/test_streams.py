@@ -7,6 +7,7 @@ from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.model import build
+from workers.model.inputs import TokenEnds
 from workers.model.layers import Pass
 from workers.model.streams import HyperConnection, Residual, connection, from_streams, to_streams
 
@@ -96,6 +97,7 @@ def test_streams_part_when_trained():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    assert isinstance(model.ends, TokenEnds)
     x = to_streams(model.ends.embedding(tokens), 2)
     after, _ = model.backbone.core.layers.run(x, None, Pass(torch.arange(20)))
     assert not torch.allclose(after[:, :, 0], after[:, :, 1], atol=1e-2)
