@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,10 @@ import psutil
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+_KILL_GROUP = 'kill -s KILL -- "-$0"'
+"""The kernel kills only the leader when we die; Ray's agents see it by themselves, but first report it for up to a minute to a
+server that is dead too."""
 
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
@@ -79,6 +83,7 @@ class Child:
         self.command = command
         self.restarts = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard = ExitStack()
         self._started = 0.0
         self._quick_deaths = 0
         self._start_at = 0.0
@@ -98,7 +103,7 @@ class Child:
         if status is None:
             _roll(self.command.log)
         else:
-            self._process = None
+            self._forget()
             self._plan_restart()
         return status
 
@@ -121,6 +126,10 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._guard.close()
         self._process = None
 
     def _start(self) -> None:
@@ -136,6 +145,7 @@ class Child:
                 process_group=0,
                 preexec_fn=partial(die_with_parent, os.getpid()),
             )
+        self._guard.enter_context(when_we_die(_KILL_GROUP, str(self._process.pid)))
         self._started = time.monotonic()
 
     def _plan_restart(self) -> None:
