@@ -15,7 +15,8 @@ from safetensors.numpy import load_file
 
 from nas.cli.output import print_json, say
 from nas.errors import Conflict, Invalid, NasError, NotFound
-from nas.export.huggingface.native import Native, Refusal, choose, export_native
+from nas.export.form import Refusal
+from nas.export.huggingface.native import Native, choose, export_native
 from search_spaces.architecture import Architecture
 from search_spaces.zoo import ZOO
 
@@ -50,7 +51,7 @@ def _architecture(name: str, d_model: int, vocab_size: int) -> Architecture:
 def _refuse(name: str, refusals: tuple[Refusal, ...], as_json: bool) -> None:
     if as_json:
         print_json({"architecture": name, "native": None, "refusals": [asdict(refusal) for refusal in refusals]})
-    reasons = "".join(f"\n  {refusal.family}: {refusal.reason}" for refusal in refusals)
+    reasons = "".join(f"\n  {refusal.target}: {refusal.reason}" for refusal in refusals)
     raise Conflict(f"no class of transformers has all of {PREFIX}{name}; why not native:{reasons}")
 
 
@@ -99,5 +100,5 @@ def _report(name: str, native: Native, folder: Path, as_json: bool) -> None:
     why = "the first class whose config says all of it"
     say(f"{PREFIX}{name} is in {folder} as a {native.form.class_name}: {why}")
     for refusal in native.refusals:
-        say(f"  not {refusal.family}: {refusal.reason}")
+        say(f"  not {refusal.target}: {refusal.reason}")
     say("parity.safetensors has tokens and our logits on them; load it with AutoModelForCausalLM.from_pretrained")

@@ -170,7 +170,7 @@ def test_zoo_entry_equals_its_parity(name, tmp_path):
 def test_zoo_entry_that_no_family_has_is_told_why(name):
     refusals = choose(ZOO[name].build())
     assert not isinstance(refusals, Native)
-    assert [refusal.family for refusal in refusals] == list(BY_TYPE)
+    assert [refusal.target for refusal in refusals] == list(BY_TYPE)
     assert all(refusal.reason.startswith(refusal.field) and refusal.field for refusal in refusals)
 
 
@@ -179,7 +179,7 @@ def test_first_family_is_chosen_and_those_before_say_why():
     assert isinstance(found, Native)
     assert found.form.model_type == "granitemoehybrid"
     families = [form.model_type for form in FORMS]
-    assert [refusal.family for refusal in found.refusals] == families[: families.index("granitemoehybrid")]
+    assert [refusal.target for refusal in found.refusals] == families[: families.index("granitemoehybrid")]
 
 
 def changed(name: str, **fields: object) -> Architecture:
@@ -207,7 +207,7 @@ def test_refusal_names_the_field(family, architecture, field):
         BY_TYPE[family].config(architecture)
     found = choose(architecture)
     refusals = found.refusals if isinstance(found, Native) else found
-    assert {refusal.family: refusal.field for refusal in refusals}[family] == field
+    assert {refusal.target: refusal.field for refusal in refusals}[family] == field
     assert str(refused.value).startswith(field)
 
 

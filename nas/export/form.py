@@ -1,0 +1,65 @@
+"""A form that an architecture can leave in: whether it can, why not, and how its folder is written.
+
+A form is a pure function of a `Subject`: it writes files into an empty folder and reads nothing but the subject's. None of
+them imports torch; what needs torch runs as a process of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from search_spaces.architecture import Architecture
+
+FormName = Literal["native", "huggingface", "torch", "config", "onnx"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a target cannot say an architecture: what it is, the first field in the way, and the whole reason."""
+
+    target: str
+    """Such as `llama`, a model type of transformers, or `onnx`."""
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What leaves: an architecture, what people call it, and its weights if it has any."""
+
+    architecture: Architecture
+    title: str
+    """Such as `zoo:llama`, or `trial 12 of "recall"`."""
+    weights: Path | None = None
+    """A safetensors file of our tensors, under our names. None: an export without weights, and without parity."""
+    parity: Path | None = None
+    """A safetensors file of `input_ids` and our float32 `logits` on them; where there are weights there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a form wrote, in words."""
+
+    loads_as: str
+    """What a stranger loads: `transformers.LlamaForCausalLM`, `model.Model`, ..."""
+    why: str
+    """Why this and not another, one sentence."""
+    refusals: tuple[Refusal, ...] = ()
+    """Of targets that were tried before, or beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One way to leave."""
+
+    name: FormName
+    title: str
+    """One line for people: what it is and what loads it."""
+    refusals: Callable[[Architecture], tuple[Refusal, ...]]
+    """Empty when the architecture can take this form; else every reason that it cannot. Fast: no weights, no files."""
+    write: Callable[[Subject, Path], Written]
+    """Write into an empty folder. Only for an architecture without refusals. Raises `Invalid` for weights that are not its
+    own."""
+    needs_weights: bool = False
+    """Whether there is nothing to write without weights."""
