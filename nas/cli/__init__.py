@@ -40,7 +40,7 @@ COMMANDS = (
         "Take home a trial as a bundle that rebuilds and runs, or a zoo entry that transformers loads.",
         RESULT,
     ),
-    LazyCommand("verify", "nas.cli.bundles:verify", "Rebuild a bundle and reproduce its recorded numbers.", RESULT),
+    LazyCommand("verify", "nas.cli.verify:verify", "Rebuild a bundle and reproduce its recorded numbers.", RESULT),
 )
 
 EPILOGUE = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.bundles import best_trial, verify
+from nas.cli.bundles import best_trial
 from nas.cli.failures import INTERRUPTED, CheckFailed
 from nas.cli.options import AsJson
 from nas.cli.output import say
 from nas.cli.results import print_leaderboard
 from nas.cli.studies import read_document
 from nas.cli.typed import typed
+from nas.cli.verify import verify
 from nas.cli.watch import follow, outcome
 from nas.client import Client
 from nas.private_files import private_folder
