@@ -82,7 +82,7 @@ class ExportManifest(Document):
     form: FormName
     title: str
     """What was exported: `zoo:llama`, `trial 12 of "recall"`."""
-    digest: Sha256
+    architecture_digest: Sha256
     """The architecture's; `architecture.json` has the document."""
     loads_as: str
     """What loads the folder, such as `transformers.LlamaForCausalLM`."""
@@ -108,7 +108,7 @@ class CollectionManifest(Document):
 
     format: Literal["nas-exports/1"] = "nas-exports/1"
     title: str
-    digest: Sha256
+    architecture_digest: Sha256
     forms: tuple[FormName | Literal["bundle"], ...]
     absent: tuple[Absence, ...]
     files: Files
@@ -122,7 +122,7 @@ def describe(
     return ExportManifest(
         form=form,
         title=subject.title,
-        digest=subject.architecture.digest,
+        architecture_digest=subject.architecture.digest,
         loads_as=written.loads_as,
         why=written.why,
         refusals=tuple(map(Reason.of, written.refusals)),
