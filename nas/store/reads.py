@@ -3,12 +3,13 @@
 Lists are keyset pages: a page is found by the last row of the page before, so the thousandth is as quick as the first.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Engine, Select, cast, func, select
+from sqlalchemy import BigInteger, Engine, Select, cast, exists, func, select
 
-from nas.errors import NotFound
+from nas.errors import Conflict, Invalid, NotFound
 from nas.keys import Principal
 from nas.store.access import is_visible, no_study, require_study, visible
 from nas.store.engine import reading
@@ -33,7 +34,7 @@ from nas.trial import TrialState
 from search_spaces.architecture import Architecture
 
 __all__ = [
-    "MAX_PAGE", "Between", "Filter", "Sort", "SortName", "events_after", "get_study", "get_trial",
+    "MAX_PAGE", "Between", "Filter", "Sort", "SortName", "events_after", "get_architecture", "get_study", "get_trial",
     "leaderboard", "list_studies", "list_trials", "pareto", "totals",
 ]  # fmt: skip
 
@@ -106,6 +107,26 @@ def get_trial(engine: Engine, principal: Principal, study_id: str, number: int) 
         architecture=Architecture.from_json(row.document),
         runs=tuple(map(run_view, runs)),
     )
+
+
+def get_architecture(engine: Engine, principal: Principal, digest: str) -> Architecture:
+    """An architecture that was tried, by its digest or at least the first 8 of its 64 hexadecimal digits.
+
+    Raises `NotFound` for one that no study of the principal's has tried, `Conflict` where several begin so, and `Invalid` for
+    what is no digest.
+    """
+    if re.fullmatch("[0-9a-f]{8,64}", digest) is None:
+        raise Invalid("a digest has 64 lower-case hexadecimal digits; give all of them, or at least the first 8")
+    tried = exists().where(trial.c.architecture == architecture.c.digest, trial.c.study_id == study.c.id, visible(principal))
+    # between equally long texts of hexadecimal digits, which every collation orders alike: the primary key's index serves
+    begins_so = architecture.c.digest.between(digest.ljust(64, "0"), digest.ljust(64, "f"))
+    with reading(engine) as connection:
+        found = connection.execute(select(architecture.c.document).where(begins_so, tried).limit(2)).scalars().all()
+    if len(found) > 1:
+        raise Conflict(f"several architectures have a digest that begins with {digest}; give more of its 64 digits")
+    if not found:
+        raise NotFound(f"no study of yours has tried an architecture with the digest {digest}; a trial's page shows its own")
+    return Architecture.from_json(found[0])
 
 
 def leaderboard(
