@@ -10,7 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from api.routers.parameters import StudyId, TrialNumber
 from api.security import Reader
 from api.services import EngineDep, SettingsDep
-from nas.export.bundle import stream_zip
+from nas.export.bundle import stream
 from nas.export.source import read_source
 
 router = APIRouter(prefix="/v1/studies/{study_id}/trials/{number}", tags=["exports"])
@@ -25,10 +25,10 @@ def export(study_id: StudyId, number: TrialNumber, principal: Reader, engine: En
     """The bundle of a scored trial. Repr-Digest (RFC 9530) has the SHA-256 of the whole zip."""
     source = read_source(engine, principal, study_id, number, settings.workspace)
     headers = {
-        **_measured(stream_zip(source)),
+        **_measured(stream(source)),
         "Content-Disposition": f'attachment; filename="study-{study_id[:64]}-trial-{number}.zip"',
     }
-    return StreamingResponse(stream_zip(source), media_type="application/zip", headers=headers)
+    return StreamingResponse(stream(source), media_type="application/zip", headers=headers)
 
 
 def _measured(chunks: Iterator[bytes]) -> dict[str, str]:

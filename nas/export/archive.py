@@ -1,22 +1,36 @@
-"""Opening a bundle that came over the network: nothing is written outside the folder, nothing is overwritten by accident."""
+"""Opening an export that came over the network: nothing is written outside the folder, nothing is overwritten by accident."""
 
 import hashlib
 import json
 import shutil
 import stat
-import tempfile
+import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
-from nas.errors import Conflict, Invalid
+from nas.errors import Invalid
+from nas.export.staging import MANIFESTS, new_folder
 
 MAX_MEMBERS = 10_000
 MAX_BYTES = 1 << 36
 """64 GiB: the largest model that a service takes by default, once for each of sixteen tasks."""
 
 CHUNK_BYTES = 1 << 20
+ZIP_SIGNATURE = b"PK\x03\x04"
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One entry of an archive, as its header says it is."""
+
+    path: str
+    n_bytes: int
+    is_plain: bool
+    header: zipfile.ZipInfo | tarfile.TarInfo
 
 
 def receive(chunks: Iterable[bytes], archive: IO[bytes]) -> None:
@@ -30,108 +44,141 @@ def receive(chunks: Iterable[bytes], archive: IO[bytes]) -> None:
 
 
 def unpack(archive: IO[bytes], folder: Path, *, replace: bool = False) -> tuple[Path, ...]:
-    """Write a zip's members below `folder`, which must be new or empty, or with `replace` a bundle. Returns the files written.
+    """Write the members of a zip or a tar below `folder`, which must be new or empty, or with `replace` an export.
 
-    The folder appears whole or not at all. Raises `Conflict` for a folder in use, `Invalid` for a member that is absolute,
-    leads outside, is a link, or comes twice, for sizes beyond the limits, and for files that the manifest does not confirm.
+    The folder appears whole or not at all. Returns the files written. Raises `Conflict` for a folder in use, `Invalid` for a
+    member that is absolute, leads outside, is a link, or comes twice, for sizes beyond the limits, and for files that the
+    manifest does not confirm.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        _check_replaceable(folder, replace)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with new_folder(folder, replace=replace) as staging:
         with _opened(archive) as source:
             members = _checked(source)
             for member in members:
                 _extract(source, member, staging)
-        _confirm(staging, {member.filename for member in members})
-        _replace(folder, staging)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return tuple(folder / member.filename for member in members)
+        _confirm(staging, {member.path for member in members})
+    return tuple(folder / member.path for member in members)
 
 
 def verify_manifest(folder: Path) -> None:
     """Compare every file with the manifest. Raises `Invalid` naming what is missing, changed or extra."""
-    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    _confirm(folder, present)
+    _confirm(folder, {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()})
 
 
-def _check_replaceable(folder: Path, replace: bool) -> None:
-    """Only a bundle gives way to a bundle: a mistyped folder must not cost what is in it."""
-    if not replace:
-        raise Conflict(f"{folder} exists; name another folder, or add --force to replace it")
-    if not (folder / "manifest.json").is_file():
-        raise Conflict(f"{folder} is not a bundle and is not replaced; name another folder")
+_Source = zipfile.ZipFile | tarfile.TarFile
 
 
-def _opened(archive: IO[bytes]) -> zipfile.ZipFile:
+class _Wary:
+    """A file that nobody reads much of at once: the headers of a tar may claim any length, and would be read whole."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file's. Raises `tarfile.ReadError` for more than a chunk."""
+        if not 0 <= size <= CHUNK_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._file.read(size)
+
+
+@contextmanager
+def _opened(archive: IO[bytes]) -> Iterator[_Source]:
+    """By what it is, whatever it is called. Compressed tars are none of ours."""
     try:
-        return zipfile.ZipFile(archive)
-    except zipfile.BadZipFile as error:
-        raise Invalid(f"this is not a bundle: {error}") from error
+        is_zip = archive.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE
+        archive.seek(0)
+        source = zipfile.ZipFile(archive) if is_zip else tarfile.TarFile(fileobj=cast(IO[bytes], _Wary(archive)))
+    except (zipfile.BadZipFile, tarfile.TarError) as error:
+        raise Invalid(f"this is not an export: {error}") from error
+    with source:
+        yield source
 
 
-def _checked(source: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, ...]:
-    members = tuple(source.infolist())
-    if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_BYTES:
-        raise Invalid(f"the archive is too large; at most {MAX_MEMBERS} files and {MAX_BYTES} bytes")
+def _checked(source: _Source) -> tuple[_Member, ...]:
+    members = tuple(_members(source))
+    if sum(member.n_bytes for member in members) > MAX_BYTES:
+        raise Invalid(f"the archive is too large; at most {MAX_BYTES} bytes")
     for member in members:
         reason = _unsafe(member)
         if reason:
-            raise Invalid(f"the archive holds {member.filename[:200]!r}, which {reason}; nothing was written")
-    if len({member.filename for member in members}) != len(members):
+            raise Invalid(f"the archive holds {member.path[:200]!r}, which {reason}; nothing was written")
+    if len({member.path for member in members}) != len(members):
         raise Invalid("the archive holds a file twice; nothing was written")
     return members
 
 
-def _unsafe(member: zipfile.ZipInfo) -> str | None:
-    path, kind = PurePosixPath(member.filename), stat.S_IFMT(member.external_attr >> 16)
-    if path.is_absolute() or "\\" in member.filename or ":" in member.filename or "\x00" in member.filename:
+def _members(source: _Source) -> Iterator[_Member]:
+    """In order. Raises `Invalid` for too many, before all of a tar's are looked for."""
+    found = map(_zip_member, source.infolist()) if isinstance(source, zipfile.ZipFile) else map(_tar_member, source)
+    try:
+        for n_members, member in enumerate(found, start=1):
+            if n_members > MAX_MEMBERS:
+                raise Invalid(f"the archive is too large; at most {MAX_MEMBERS} files")
+            yield member
+    except tarfile.TarError as error:
+        raise Invalid(f"the archive is damaged: {error}; download it again") from error
+
+
+def _zip_member(header: zipfile.ZipInfo) -> _Member:
+    is_plain = stat.S_IFMT(header.external_attr >> 16) in (0, stat.S_IFREG) and not header.is_dir()
+    return _Member(header.filename, header.file_size, is_plain, header)
+
+
+def _tar_member(header: tarfile.TarInfo) -> _Member:
+    is_plain = header.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not header.issparse()
+    return _Member(header.name, header.size, is_plain, header)
+
+
+def _unsafe(member: _Member) -> str | None:
+    path = PurePosixPath(member.path)
+    if path.is_absolute() or any(sign in member.path for sign in "\\:\x00"):
         return "is not a relative path"
     if ".." in path.parts or not path.parts:
         return "leads outside the folder"
-    if kind not in (0, stat.S_IFREG) or member.is_dir():
-        return "is not a plain file"
-    return None
+    return None if member.is_plain else "is not a plain file"
 
 
-def _extract(source: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
-    target = folder / member.filename
+def _extract(source: _Source, member: _Member, folder: Path) -> None:
+    target = folder / member.path
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with source.open(member) as packed, target.open("xb") as file:
+        with _content(source, member) as packed, target.open("xb") as file:
             shutil.copyfileobj(packed, file, CHUNK_BYTES)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise Invalid(f"the archive is damaged at {member.filename!r}; download it again") from error
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise Invalid(f"the archive is damaged at {member.path!r}; download it again") from error
+
+
+def _content(source: _Source, member: _Member) -> IO[bytes]:
+    if isinstance(source, zipfile.ZipFile):
+        assert isinstance(member.header, zipfile.ZipInfo)
+        return source.open(member.header)
+    assert isinstance(member.header, tarfile.TarInfo)
+    content = source.extractfile(member.header)
+    assert content is not None
+    return content
 
 
 def _confirm(folder: Path, present: set[str]) -> None:
     """Every file is as the manifest says, and the manifest says every file."""
-    listed = _manifest(folder)
-    different = sorted(set(listed) ^ (present - {"manifest.json"}))
+    name, listed = _manifest(folder)
+    different = sorted(set(listed) ^ (present - {name}))
     if different:
-        raise Invalid(f"manifest.json and the files disagree about {', '.join(different[:5])}")
+        raise Invalid(f"{name} and the files disagree about {', '.join(different[:5])}")
     changed = [path for path, digest in listed.items() if _sha256(folder / path) != digest]
     if changed:
-        raise Invalid(f"these files are not what manifest.json says: {', '.join(sorted(changed)[:5])}")
+        raise Invalid(f"these files are not what {name} says: {', '.join(sorted(changed)[:5])}")
 
 
-def _manifest(folder: Path) -> dict[str, str]:
+def _manifest(folder: Path) -> tuple[str, dict[str, str]]:
+    """Its name, and the SHA-256 of every file that it lists."""
+    name = next((name for name in MANIFESTS if (folder / name).is_file()), MANIFESTS[0])
     try:
-        files = json.loads((folder / "manifest.json").read_text())["files"]
-        return {str(path): str(entry["sha256"]) for path, entry in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Invalid("there is no readable manifest.json; this is not a bundle") from error
+        files = json.loads((folder / name).read_text())["files"]
+        return name, {str(path): str(entry["sha256"]) for path, entry in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Invalid(f"there is no readable {name}; this is not an export") from error
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _replace(folder: Path, staging: Path) -> None:
-    staging.chmod(0o755)
-    if folder.is_dir():
-        shutil.rmtree(folder)
-    staging.rename(folder)

@@ -6,22 +6,19 @@ is copied, and paths that come from the database are opened only below the works
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from nas.errors import Conflict, NotFound
+from nas.export.packing import ArchiveKind, Member, archived, chunks_of
 from nas.export.readme import readme
 from nas.export.replay import replay
 from nas.run import Artifact, Result
 from nas.store.views import StudyView, TrialView
 
 FORMAT = "nas-bundle/1"
-CHUNK_BYTES = 1 << 20
 
 
 class Corrupt(Conflict):
@@ -46,14 +43,18 @@ class Entry:
     content: bytes | Path
     sha256: str | None = None
 
+    @property
+    def n_bytes(self) -> int:
+        """How many there are."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
     def chunks(self) -> Iterator[bytes]:
         """The bytes in order."""
         if isinstance(self.content, bytes):
             yield self.content
             return
         with self.content.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
+            yield from chunks_of(file)
 
 
 def entries(source: Source) -> tuple[Entry, ...]:
@@ -78,17 +79,18 @@ def write_folder(source: Source, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise Conflict(f"{folder} is not empty; give a new folder")
-    for path, chunk in _pieces(entries(source)):
-        target = folder / path
+    for member in _members(entries(source)):
+        target = folder / member.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("ab") as file:
-            file.write(chunk)
+        with target.open("xb") as file:
+            file.writelines(member.chunks)
 
 
-def stream_zip(source: Source) -> Iterator[bytes]:
-    """The bundle as the bytes of a zip file. What can be found wrong is raised before the first byte."""
-    found = entries(source)
-    return _zipped(found, source.created)
+def stream(source: Source, kind: ArchiveKind = "zip") -> Iterator[bytes]:
+    """The bundle as the bytes of an archive. What is seen without reading every file is raised before the first byte, and
+    `Corrupt` at the end of a bad file.
+    """
+    return archived(kind, _members(entries(source)), source.created)
 
 
 def provenance(source: Source, result: Result) -> dict[str, object]:
@@ -125,58 +127,21 @@ def _stored(workspace: Path, folder: str, artifact: Artifact) -> Entry:
     return Entry(str(inside), path, artifact.sha256)
 
 
-def _pieces(found: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:
-    """Every file's chunks with its path, then the manifest over all of them. Raises `Corrupt` at the end of a bad file."""
+def _members(found: tuple[Entry, ...]) -> Iterator[Member]:
+    """Every file, then the manifest over all of them. Raises `Corrupt` at the end of a bad file."""
     listed: dict[str, dict[str, object]] = {}
     for entry in found:
-        digest, n_bytes = hashlib.sha256(), 0
-        for chunk in entry.chunks():
-            digest.update(chunk)
-            n_bytes += len(chunk)
-            yield entry.path, chunk
-        if entry.sha256 not in (None, digest.hexdigest()):
-            raise Corrupt(f"{entry.path} is not the file that its result recorded; its SHA-256 differs")
-        listed[entry.path] = {"sha256": digest.hexdigest(), "n_bytes": n_bytes}
-    yield "manifest.json", (json.dumps({"format": FORMAT, "files": listed}, indent=2) + "\n").encode()
+        yield Member(entry.path, entry.n_bytes, _checked(entry, listed))
+    manifest = (json.dumps({"format": FORMAT, "files": listed}, indent=2) + "\n").encode()
+    yield Member("manifest.json", len(manifest), iter((manifest,)))
 
 
-class _Outbox:
-    """A file that only grows, whose bytes are taken away as they come."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-
-    def write(self, data: bytes, /) -> int:
-        """Keep the bytes until they are taken."""
-        self._chunks.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-    def take(self) -> bytes:
-        """Everything since the last call."""
-        taken = b"".join(self._chunks)
-        self._chunks.clear()
-        return taken
-
-
-def _zipped(found: tuple[Entry, ...], created: datetime) -> Iterator[bytes]:
-    """Stored, not compressed: weights do not shrink. Each member's size and checksum follow its bytes."""
-    outbox = _Outbox()
-    with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
-        for path, pieces in groupby(_pieces(found), key=itemgetter(0)):
-            with archive.open(_member(path, created), "w") as member:
-                for _, chunk in pieces:
-                    member.write(chunk)
-                    yield outbox.take()
-    yield outbox.take()
-
-
-def _member(path: str, created: datetime) -> zipfile.ZipInfo:
-    member = zipfile.ZipInfo(path, date_time=created.timetuple()[:6])
-    member.external_attr = 0o100644 << 16
-    return member
+def _checked(entry: Entry, listed: dict[str, dict[str, object]]) -> Iterator[bytes]:
+    """An entry's chunks; at the end it is listed. Raises `Corrupt` when it is not what its result recorded."""
+    digest = hashlib.sha256()
+    for chunk in entry.chunks():
+        digest.update(chunk)
+        yield chunk
+    if entry.sha256 not in (None, digest.hexdigest()):
+        raise Corrupt(f"{entry.path} is not the file that its result recorded; its SHA-256 differs")
+    listed[entry.path] = {"sha256": digest.hexdigest(), "n_bytes": entry.n_bytes}

@@ -11,7 +11,7 @@ from nas.store.reads import get_study, get_trial
 
 
 def read_source(engine: Engine, principal: Principal, study_id: str, number: int, workspace: Path) -> Source:
-    """What `stream_zip` needs; always the same for the same result. Raises `NotFound`, or `Conflict` without weights."""
+    """What a bundle needs; always the same for the same result. Raises `NotFound`, or `Conflict` without weights."""
     study = get_study(engine, principal, study_id)
     trial = get_trial(engine, principal, study_id, number)
     if trial.result is None or not trial.result.artifacts:

@@ -11,7 +11,7 @@ import pytest
 
 from nas.errors import Conflict, Invalid
 from nas.export.archive import receive, unpack, verify_manifest
-from nas.export.bundle import Source, stream_zip
+from nas.export.bundle import Source, stream
 
 
 def packed(*members: tuple[str | zipfile.ZipInfo, bytes], manifest: dict[str, bytes] | None = None) -> io.BytesIO:
@@ -39,7 +39,7 @@ def link(name: str, target: str) -> tuple[zipfile.ZipInfo, bytes]:
 
 
 def test_unpack_writes_what_was_streamed(source: Source, tmp_path: Path) -> None:
-    files = unpack(io.BytesIO(b"".join(stream_zip(source))), tmp_path / "home" / "bundle")
+    files = unpack(io.BytesIO(b"".join(stream(source))), tmp_path / "home" / "bundle")
     assert all(path.is_file() for path in files)
     assert {path.name for path in files} >= {"manifest.json", "mqar.safetensors"}
     verify_manifest(tmp_path / "home" / "bundle")
@@ -82,12 +82,12 @@ def test_unpack_refuses_files_the_manifest_does_not_confirm(tmp_path: Path, mani
 
 
 def test_unpack_refuses_what_is_not_a_zip(tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="this is not a bundle"):
+    with pytest.raises(Invalid, match="this is not an export"):
         unpack(io.BytesIO(b"<html>"), tmp_path / "bundle")
 
 
 def test_unpack_refuses_a_truncated_download(source: Source, tmp_path: Path) -> None:
-    whole = b"".join(stream_zip(source))
+    whole = b"".join(stream(source))
     with pytest.raises(Invalid):
         unpack(io.BytesIO(whole[: len(whole) // 2]), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
@@ -99,7 +99,7 @@ def test_unpack_never_overwrites_unless_told(tmp_path: Path) -> None:
     (folder / "mine").write_text("keep")
     with pytest.raises(Conflict, match="--force"):
         unpack(packed(("a", b"x")), folder)
-    with pytest.raises(Conflict, match="not a bundle"):
+    with pytest.raises(Conflict, match="not an export"):
         unpack(packed(("a", b"x")), folder, replace=True)
     assert (folder / "mine").read_text() == "keep"
     (folder / "mine").rename(folder / "manifest.json")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from nas.errors import Conflict, NotFound
-from nas.export import bundle
-from nas.export.bundle import Corrupt, Source, stream_zip, write_folder
+from nas.export import bundle, packing
+from nas.export.bundle import Corrupt, Source, stream, write_folder
 from nas.export.readme import readme
 from nas.run import Artifact, Result, Run
 from search_spaces.architecture import Architecture
@@ -58,17 +58,17 @@ def test_provenance_names_what_decided_the_numbers(source: Source) -> None:
 
 def test_zip_and_folder_are_the_same(source: Source, tmp_path: Path) -> None:
     write_folder(source, tmp_path / "bundle")
-    with zipfile.ZipFile(io.BytesIO(b"".join(stream_zip(source)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(b"".join(stream(source)))) as archive:
         assert archive.testzip() is None
         members = {name: archive.read(name) for name in archive.namelist()}
     assert members == {path: (tmp_path / "bundle" / path).read_bytes() for path in DOCUMENTS | STORED}
 
 
 def test_zip_holds_one_chunk_in_memory(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr(packing, "CHUNK_BYTES", 1 << 14)
     tracemalloc.start()
     try:
-        total = sum(len(chunk) for chunk in stream_zip(source))
+        total = sum(len(chunk) for chunk in stream(source))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -78,19 +78,19 @@ def test_zip_holds_one_chunk_in_memory(source: Source, monkeypatch: pytest.Monke
 
 def test_trial_without_a_result_is_refused_before_the_first_byte(source_with: Callable[..., Source]) -> None:
     with pytest.raises(Conflict, match="trial 3 is queued and has no result"):
-        stream_zip(source_with(scored=False))
+        stream(source_with(scored=False))
 
 
 def test_missing_file_is_refused_before_the_first_byte(source: Source) -> None:
     next(source.workspace.rglob("weights/mqar.safetensors")).unlink()
     with pytest.raises(NotFound, match=r"weights/mqar.safetensors .* run.json again"):
-        stream_zip(source)
+        stream(source)
 
 
 def test_file_of_another_size_is_refused_before_the_first_byte(source: Source) -> None:
     next(source.workspace.rglob("weights/mqar.safetensors")).write_bytes(b"short")
     with pytest.raises(Corrupt, match="has 5 bytes"):
-        stream_zip(source)
+        stream(source)
 
 
 def test_file_with_a_flipped_bit_never_makes_a_whole_bundle(source: Source) -> None:
@@ -99,14 +99,14 @@ def test_file_with_a_flipped_bit_never_makes_a_whole_bundle(source: Source) -> N
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(Corrupt, match="its SHA-256 differs"):
-        list(stream_zip(source))
+        list(stream(source))
 
 
 @pytest.mark.parametrize("path", ["../../../../../../secret", "/etc/hostname", "weights/../../../../../../../secret"])
 def test_artifact_outside_the_workspace_is_refused(source_with: Callable[..., Source], tmp_path: Path, path: str) -> None:
     (tmp_path / "secret").write_text("secret")
     with pytest.raises(Corrupt, match="leads outside the workspace"):
-        stream_zip(source_with(Artifact(path=path, sha256="0" * 64, n_bytes=6)))
+        stream(source_with(Artifact(path=path, sha256="0" * 64, n_bytes=6)))
 
 
 def test_artifact_that_is_a_link_out_of_the_workspace_is_refused(source: Source, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_artifact_that_is_a_link_out_of_the_workspace_is_refused(source: Source,
     weights.unlink()
     weights.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Corrupt, match="leads outside the workspace"):
-        stream_zip(source)
+        stream(source)
 
 
 def test_folder_in_use_is_refused(source: Source, tmp_path: Path) -> None:
