@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kernels.precision import wide
+from kernels.precision import wide, wide_dtype
 from search_spaces.primitives.recurrence import Recurrence
 from workers.model.layers.layer import Initialiser
 from workers.model.layers.low_rank import LowRank
@@ -39,18 +39,14 @@ class Decay(nn.Module):
 
 
 class FixedDecay(Decay):
-    """Constants: RetNet's head h keeps 1 - 2^(-5-h) of its state at every token."""
+    """Constants: RetNet's head h keeps 1 - 2^(-5-h) of its state at every token.
 
-    log_decay_H: Tensor
+    They are computed in every pass, so that neither a file of weights nor a change of number format can lose them.
+    """
 
     def __init__(self, config: Recurrence, d_model: int) -> None:
         super().__init__(config, d_model)
-        self.register_buffer("log_decay_H", torch.empty(config.n_heads), persistent=False)
-
-    def initialise(self, init: Initialiser) -> None:
-        """The constants."""
-        heads = torch.arange(self.log_decay_H.shape[0], device=self.log_decay_H.device)
-        self.log_decay_H.copy_(self.constants(heads))
+        self.n_heads = config.n_heads
 
     def constants(self, heads: Tensor) -> Tensor:
         """The log decay of each head."""
@@ -58,7 +54,8 @@ class FixedDecay(Decay):
 
     def forward(self, x_BTD: Tensor, raw_BTX: Tensor) -> Decays:
         """The same at every token."""
-        return self.log_decay_H.expand(*x_BTD.shape[:2], -1), None
+        heads = torch.arange(self.n_heads, dtype=wide_dtype(x_BTD), device=x_BTD.device)
+        return self.constants(heads).expand(*x_BTD.shape[:2], -1), None
 
 
 class SlopeDecay(FixedDecay):
@@ -70,7 +67,7 @@ class SlopeDecay(FixedDecay):
 
     def constants(self, heads: Tensor) -> Tensor:
         """The slopes of ALiBi (arXiv 2108.12409), scaled and negative."""
-        return -self.scale * torch.exp2(-8.0 * (heads + 1) / heads.shape[0])
+        return -self.scale * torch.exp2(-8.0 * (heads + 1) / self.n_heads)
 
 
 class LearnedDecay(Decay):
