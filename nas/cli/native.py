@@ -91,14 +91,14 @@ def _write(architecture: Architecture, native: Native, seed: int, folder: Path) 
 
 def _report(name: str, native: Native, folder: Path, as_json: bool) -> None:
     files = sorted(str(path) for path in folder.iterdir())
-    chosen = {"class": native.form.class_name, "model_type": native.form.model_type}
+    chosen = {"class": native.model_class.class_name, "model_type": native.model_class.model_type}
     if as_json:
         passed = [asdict(refusal) for refusal in native.refusals]
         print_json({"architecture": name, "native": chosen, "refusals": passed, "folder": str(folder), "files": files})
         return
     sys.stdout.write(f"{folder}\n")
     why = "the first class whose config says all of it"
-    say(f"{PREFIX}{name} is in {folder} as a {native.form.class_name}: {why}")
+    say(f"{PREFIX}{name} is in {folder} as a {native.model_class.class_name}: {why}")
     for refusal in native.refusals:
         say(f"  not {refusal.target}: {refusal.reason}")
     say("parity.safetensors has tokens and our logits on them; load it with AutoModelForCausalLM.from_pretrained")

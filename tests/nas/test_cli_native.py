@@ -9,7 +9,7 @@ import transformers
 from safetensors.torch import load_file
 
 from nas.cli.failures import MISSING, USAGE
-from nas.export.huggingface.native import FORMS
+from nas.export.huggingface.native import MODEL_CLASSES
 from tests.service import nas
 
 FILES = {"architecture.json", "config.json", "generation_config.json", "model.safetensors", "parity.safetensors"}
@@ -41,7 +41,7 @@ def test_refusal_lists_every_family(tmp_path: Path) -> None:
     assert "jamba: bcdt_norm must be true" in done.stderr
     said = json.loads(done.stdout)
     assert said["native"] is None
-    assert [refusal["family"] for refusal in said["refusals"]] == [form.model_type for form in FORMS]
+    assert [refusal["target"] for refusal in said["refusals"]] == [form.model_type for form in MODEL_CLASSES]
     assert not (tmp_path / "samba").exists()
 
 

@@ -1,8 +1,8 @@
 """Configs of the families whose mixers are attention alone: llama, mistral, qwen3, mixtral, deepseek_v3, bitnet."""
 
 from nas.export.huggingface import bitnet, deepseek_v3, llama, mistral, mixtral, qwen3
-from nas.export.huggingface.form import EPS, Config, Form, first, heads, rope
 from nas.export.huggingface.latents import latent_sizes, with_their_epsilon
+from nas.export.huggingface.model_class import EPS, Config, ModelClass, first, heads, rope
 from nas.export.huggingface.rules import Rules
 from search_spaces.architecture import Architecture, Numerics
 from search_spaces.primitives.attention import Attention
@@ -102,17 +102,17 @@ def _bitnet(architecture: Architecture) -> Config:
     return {**_dense(architecture), "hidden_act": "relu2", "attention_bias": False}
 
 
-ATTENTION_FORMS = (
-    Form(model_type="llama", class_name="LlamaForCausalLM", rules=_llama_rules, sizes=_llama),
-    Form(model_type="mistral", class_name="MistralForCausalLM", rules=mistral.rules, sizes=_mistral),
-    Form(model_type="qwen3", class_name="Qwen3ForCausalLM", rules=qwen3.rules, sizes=_qwen3),
-    Form(model_type="mixtral", class_name="MixtralForCausalLM", rules=mixtral.rules, sizes=_mixtral),
-    Form(
-        model_type="deepseek_v3",
+ATTENTION_CLASSES = (
+    ModelClass(family=llama.FAMILY, class_name="LlamaForCausalLM", rules=_llama_rules, sizes=_llama),
+    ModelClass(family=mistral.FAMILY, class_name="MistralForCausalLM", rules=mistral.rules, sizes=_mistral),
+    ModelClass(family=qwen3.FAMILY, class_name="Qwen3ForCausalLM", rules=qwen3.rules, sizes=_qwen3),
+    ModelClass(family=mixtral.FAMILY, class_name="MixtralForCausalLM", rules=mixtral.rules, sizes=_mixtral),
+    ModelClass(
+        family=deepseek_v3.FAMILY,
         class_name="DeepseekV3ForCausalLM",
         rules=deepseek_v3.rules,
         sizes=_deepseek_v3,
         fitted=with_their_epsilon,
     ),
-    Form(model_type="bitnet", class_name="BitNetForCausalLM", rules=_bitnet_rules, sizes=_bitnet),
+    ModelClass(family=bitnet.FAMILY, class_name="BitNetForCausalLM", rules=_bitnet_rules, sizes=_bitnet),
 )

@@ -6,12 +6,12 @@ experts one by one, and the names of the first release.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nas.export.huggingface.rules import Array, Arrays
+from nas.export.huggingface.rules import Array, Arrays, NamedArrays
 
 GATE_UP_DOWN = ("gate_proj", "up_proj", "down_proj")
 W1_W3_W2 = ("w1", "w3", "w2")
@@ -52,11 +52,12 @@ LAYOUTS = {
 """By model_type; families without an entry have the same tensors in checkpoints and in memory."""
 
 
-def to_checkpoint(model_type: str, weights: Arrays) -> dict[str, Array]:
-    """The tensors of a checkpoint, from those in memory."""
+def to_checkpoint(model_type: str, weights: NamedArrays) -> NamedArrays:
+    """The tensors of a checkpoint, from those in memory, one at a time."""
     layout = LAYOUTS.get(model_type, Layout())
-    apart = (part for name, array in weights.items() for part in _apart(layout, name, array))
-    return {_replaced(name, layout.renamed): np.ascontiguousarray(array) for name, array in apart}
+    for name, array in weights:
+        for part, piece in _apart(layout, name, array):
+            yield _replaced(part, layout.renamed), piece
 
 
 def from_checkpoint(model_type: str, weights: Arrays) -> dict[str, Array]:
@@ -71,7 +72,7 @@ def from_checkpoint(model_type: str, weights: Arrays) -> dict[str, Array]:
     return found if layout.experts is None else _experts_together(found, layout.experts)
 
 
-def _apart(layout: Layout, name: str, array: Array) -> Iterator[tuple[str, Array]]:
+def _apart(layout: Layout, name: str, array: Array) -> NamedArrays:
     """One tensor in memory as those of the checkpoint, not yet renamed."""
     gate, up, down = layout.experts or ("", "", "")
     for ours, parts in layout.stacked.items():

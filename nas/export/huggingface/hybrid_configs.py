@@ -10,8 +10,20 @@ from nas.export.huggingface import (
     qwen3_next,
     recurrent_gemma,
 )
-from nas.export.huggingface.form import EPS, Config, Form, Words, first, heads, indices, mamba2_sizes, partial_rope, rope, words
 from nas.export.huggingface.latents import latent_sizes, with_their_epsilon
+from nas.export.huggingface.model_class import (
+    EPS,
+    Config,
+    ModelClass,
+    Words,
+    first,
+    heads,
+    indices,
+    mamba2_sizes,
+    partial_rope,
+    rope,
+    words,
+)
 from search_spaces.architecture import Architecture
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.mamba import Mamba
@@ -248,41 +260,41 @@ def _recurrent_gemma(architecture: Architecture) -> Config:
     }
 
 
-HYBRID_FORMS = (
-    Form(model_type="lfm2", class_name="Lfm2ForCausalLM", rules=lfm2.rules, sizes=_lfm2, cached_by=Attention),
-    Form(model_type="jamba", class_name="JambaForCausalLM", rules=jamba.rules, sizes=_jamba, cached_by=Attention),
-    Form(
-        model_type="granitemoehybrid",
+HYBRID_CLASSES = (
+    ModelClass(family=lfm2.FAMILY, class_name="Lfm2ForCausalLM", rules=lfm2.rules, sizes=_lfm2, cached_by=Attention),
+    ModelClass(family=jamba.FAMILY, class_name="JambaForCausalLM", rules=jamba.rules, sizes=_jamba, cached_by=Attention),
+    ModelClass(
+        family=granitemoehybrid.FAMILY,
         class_name="GraniteMoeHybridForCausalLM",
         rules=granitemoehybrid.rules,
         sizes=_granitemoehybrid,
         cached_by=Attention,
     ),
-    Form(model_type="bamba", class_name="BambaForCausalLM", rules=bamba.rules, sizes=_bamba, cached_by=Attention),
-    Form(
-        model_type="nemotron_h",
+    ModelClass(family=bamba.FAMILY, class_name="BambaForCausalLM", rules=bamba.rules, sizes=_bamba, cached_by=Attention),
+    ModelClass(
+        family=nemotron_h.FAMILY,
         class_name="NemotronHForCausalLM",
         rules=nemotron_h.rules,
         sizes=_nemotron_h,
         cached_by=Attention,
     ),
-    Form(
-        model_type="qwen3_next",
+    ModelClass(
+        family=qwen3_next.FAMILY,
         class_name="Qwen3NextForCausalLM",
         rules=qwen3_next.rules,
         sizes=_qwen3_next,
         cached_by=Attention,
     ),
-    Form(
-        model_type="kimi_linear",
+    ModelClass(
+        family=kimi_linear.FAMILY,
         class_name="KimiLinearForCausalLM",
         rules=kimi_linear.rules,
         sizes=_kimi_linear,
         cached_by=MLA,
         fitted=with_their_epsilon,
     ),
-    Form(
-        model_type="recurrent_gemma",
+    ModelClass(
+        family=recurrent_gemma.FAMILY,
         class_name="RecurrentGemmaForCausalLM",
         rules=recurrent_gemma.rules,
         sizes=_recurrent_gemma,

@@ -4,12 +4,10 @@ Theirs is 1e-6 and ours 1e-5. A norm of x with ours is their norm of r x, r^2 = 
 that make latents are written r times as large.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from nas.export.huggingface.form import EPS, Config, first
-from nas.export.huggingface.rules import Array, Arrays
+from nas.export.huggingface.model_class import EPS, Config, first
+from nas.export.huggingface.rules import NamedArrays
 from search_spaces.architecture import Architecture
 from search_spaces.primitives.mla import MLA
 
@@ -32,14 +30,14 @@ def latent_sizes(architecture: Architecture) -> Config:
     }
 
 
-def with_their_epsilon(architecture: Architecture, weights: Arrays) -> Arrays:
+def with_their_epsilon(architecture: Architecture, weights: NamedArrays) -> NamedArrays:
     """Their weights for norms with their epsilon."""
     mixer = first(architecture, MLA)
-    return weights if mixer is None else dict(_scaled(weights, mixer.kv_rank))
+    return weights if mixer is None else _scaled(weights, mixer.kv_rank)
 
 
-def _scaled(weights: Arrays, kv_rank: int) -> Iterator[tuple[str, Array]]:
-    for name, array in weights.items():
+def _scaled(weights: NamedArrays, kv_rank: int) -> NamedArrays:
+    for name, array in weights:
         if name.endswith("q_a_proj.weight"):
             yield name, array * RATIO
         elif name.endswith("kv_a_proj_with_mqa.weight"):

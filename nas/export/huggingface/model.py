@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from nas.export.huggingface.exactness import TRAINING_ONLY, copies_table
 from nas.export.huggingface.holds import require
-from nas.export.huggingface.rules import Rule, Rules, same, under
+from nas.export.huggingface.rules import Rule, Rules, copied, same, under
 from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.norm import NormKind
 from search_spaces.primitives import Primitive
@@ -73,7 +74,7 @@ class Family:
     mixer_norm: str = "input_layernorm"
     channel_norm: str = "post_attention_layernorm"
     ties: bool = True
-    """Whether the head can be the embedding's table."""
+    """Whether the head can be the embedding's table; a tied table is written twice where it cannot."""
     norm: NormKind = "rms"
     norm_rules: Callable[[str, str], Rules] = plain_norm
     embedding_rule: Callable[[str, int], Rule] | None = None
@@ -98,16 +99,17 @@ class Family:
 
     def _ends(self, architecture: Architecture) -> Rules:
         """Embedding, last norm and head."""
-        require(architecture, self.name, ("d_model", "input", "core", *self.has), always={"norm": self.norm})
+        fields = ("d_model", "input", "core", *TRAINING_ONLY, *self.has)
+        require(architecture, self.name, fields, always={"norm": self.norm})
         tokens = architecture.input
         if not isinstance(tokens, TokenInput):
             raise ValueError(f"input {tokens.kind!r}: transformers' {self.name} only has 'tokens'")
         require(tokens, self.name, ("kind", "vocab_size", "tie_embeddings"))
-        if tokens.tie_embeddings and not self.ties:
-            raise ValueError(f"tie_embeddings: transformers' {self.name} has a head of its own")
         head = () if tokens.tie_embeddings else (same(HEAD, self.head),)
         special = self.embedding_rule
         table = same(EMBEDDING, self.embedding) if special is None else special(self.embedding, architecture.d_model)
+        if copies_table(architecture, self.ties):
+            table = copied(table, self.head)
         return (table, *self.norm_rules(LAST_NORM, self.last_norm), *head)
 
     def _parts(self, architecture: Architecture) -> Iterator[tuple[int, str, Primitive]]:

@@ -5,56 +5,58 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.numpy import load_file, save_file
-
-from nas.export.form import Form as ExportForm
-from nas.export.form import Refusal, Subject, Written
-from nas.export.huggingface.attention_configs import ATTENTION_FORMS
+from nas.errors import Invalid
+from nas.export.form import Form, Refusal, Subject, Written
+from nas.export.huggingface.attention_configs import ATTENTION_CLASSES
 from nas.export.huggingface.checkpoints import to_checkpoint
-from nas.export.huggingface.form import Config, Form
-from nas.export.huggingface.hybrid_configs import HYBRID_FORMS
-from nas.export.huggingface.recurrent_configs import RECURRENT_FORMS
-from nas.export.huggingface.rules import Arrays, to_transformers
+from nas.export.huggingface.exactness import differences
+from nas.export.huggingface.hybrid_configs import HYBRID_CLASSES
+from nas.export.huggingface.model_class import Config, ModelClass
+from nas.export.huggingface.recurrent_configs import RECURRENT_CLASSES
+from nas.export.huggingface.rules import Arrays, NamedArrays, converted
+from nas.export.tensors import TensorFile, write_tensors
 from search_spaces.architecture import Architecture
 
-FORMS = (*ATTENTION_FORMS, *RECURRENT_FORMS, *HYBRID_FORMS)
+MODEL_CLASSES = (*ATTENTION_CLASSES, *RECURRENT_CLASSES, *HYBRID_CLASSES)
 """In the order that they are asked: families of one mixer before those that mix several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The family that an architecture is written as, and its `config.json`."""
+    """The class that an architecture is written as, and its `config.json`."""
 
-    form: Form
+    model_class: ModelClass
     config: Config
     refusals: tuple[Refusal, ...] = ()
-    """Of the families asked before."""
+    """Of the classes asked before."""
 
 
 def choose(architecture: Architecture) -> Native | tuple[Refusal, ...]:
-    """The first family that can say it exactly; else for each family the reason that it cannot."""
+    """The first class that can say it exactly; else for each class the reason that it cannot."""
     refusals: list[Refusal] = []
-    for form in FORMS:
+    for model_class in MODEL_CLASSES:
         try:
-            return Native(form, form.config(architecture), tuple(refusals))
+            return Native(model_class, model_class.config(architecture), tuple(refusals))
         except ValueError as error:
-            refusals.append(_refusal(form.model_type, str(error)))
+            refusals.append(_refusal(model_class.model_type, str(error)))
     return tuple(refusals)
 
 
 def export_native(architecture: Architecture, native: Native, weights: Arrays | None, folder: Path) -> None:
     """Write `config.json`, `generation_config.json` and, from our weights, `model.safetensors` into a folder.
 
-    Raises `UnmappedWeights` when the weights are not this architecture's.
+    The weights are read one by one, each twice. Raises `UnmappedWeights` when they are not this architecture's.
     """
-    form = native.form
     if weights is not None:
-        theirs = form.fitted(architecture, to_transformers(form.rules(architecture), weights))
-        checkpoint = to_checkpoint(form.model_type, theirs)
-        save_file(checkpoint, folder / "model.safetensors", metadata={"format": "pt"})
+        write_tensors(folder / "model.safetensors", lambda: _checkpoint(architecture, native.model_class, weights))
     _write_json(folder / "config.json", native.config)
     tokens = {name: native.config[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     _write_json(folder / "generation_config.json", {**tokens, "do_sample": False, "use_cache": native.config["use_cache"]})
+
+
+def _checkpoint(architecture: Architecture, model_class: ModelClass, weights: Arrays) -> NamedArrays:
+    theirs = model_class.fitted(architecture, converted(model_class.rules(architecture), weights))
+    return to_checkpoint(model_class.model_type, theirs)
 
 
 def _refusal(family: str, reason: str) -> Refusal:
@@ -68,21 +70,31 @@ def _write_json(path: Path, data: Config) -> None:
 
 
 def why_not(architecture: Architecture) -> tuple[Refusal, ...]:
-    """Nothing when a class of transformers can say it; else the reason of every family."""
+    """Nothing when a class of transformers can say it; else the reason of every class."""
     found = choose(architecture)
     return () if isinstance(found, Native) else found
 
 
+def why(architecture: Architecture, native: Native) -> str:
+    """One sentence: why this class, and what of the architecture is not as it was."""
+    changed = differences(architecture, native.model_class.family.ties)
+    return "; ".join(("the first class of transformers whose config says all that inference computes", *changed))
+
+
 def write(subject: Subject, folder: Path) -> Written:
-    """The files of the first family that can say the architecture, without weights when the subject has none."""
+    """The files of the first class that can say the architecture, without weights when the subject has none."""
     found = choose(subject.architecture)
     assert isinstance(found, Native)
-    export_native(subject.architecture, found, None if subject.weights is None else load_file(subject.weights), folder)
-    why = "the first class of transformers whose config says all of it"
-    return Written(loads_as=f"transformers.{found.form.class_name}", why=why, refusals=found.refusals)
+    weights = None if subject.weights is None else TensorFile(subject.weights)
+    try:
+        export_native(subject.architecture, found, weights, folder)
+    except ValueError as error:
+        raise Invalid(f"{subject.weights}: not weights of {subject.title}: {error}") from error
+    loads_as = f"transformers.{found.model_class.class_name}"
+    return Written(loads_as=loads_as, why=why(subject.architecture, found), refusals=found.refusals)
 
 
-NATIVE = ExportForm(
+NATIVE = Form(
     name="native",
     title="A model that transformers' own classes load: config.json, model.safetensors, generation_config.json",
     refusals=why_not,

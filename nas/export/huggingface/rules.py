@@ -3,15 +3,19 @@
 A family's mapping is a tuple of rules. Both directions use the same rules, so what was exported can always be read again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.export.huggingface.exactness import OBJECTIVES
+
 Array = NDArray[np.floating]
 Arrays = Mapping[str, Array]
+NamedArrays = Iterator[tuple[str, Array]]
+"""Tensors on their way, one at a time."""
 
 
 class UnmappedWeights(ValueError):
@@ -90,6 +94,18 @@ def without_bias(rule: Rule) -> Rule:
     return Rule(rule.ours, rule.theirs + biases, join, split)
 
 
+def copied(rule: Rule, copy: str) -> Rule:
+    """The same rule where theirs has our tensor a second time, as `copy`. Raises ValueError on the way in if it differs."""
+
+    def join(arrays: Sequence[Array]) -> Array:
+        ours = rule.join(arrays[:-1])
+        if not np.array_equal(ours, arrays[-1]):
+            raise ValueError(f"{copy} differs from {rule.theirs[0]}, and ours are one tensor")
+        return ours
+
+    return Rule(rule.ours, (*rule.theirs, copy), join, lambda array: (*rule.split(array), array))
+
+
 def under(rules: Iterable[Rule], ours: str, theirs: str) -> Rules:
     """Rules for tensors below these prefixes."""
     return tuple(rule.under(ours, theirs) for rule in rules)
@@ -103,12 +119,14 @@ def from_transformers(rules: Sequence[Rule], theirs: Arrays) -> dict[str, Array]
 
 def to_transformers(rules: Sequence[Rule], ours: Arrays) -> dict[str, Array]:
     """Their tensors from ours. Raises `UnmappedWeights` when one is missing or left over."""
-    _check(ours.keys(), {rule.ours for rule in rules}, "our")
-    return {
-        name: np.ascontiguousarray(array)
-        for rule in rules
-        for name, array in zip(rule.theirs, rule.split(ours[rule.ours]), strict=True)
-    }
+    return {name: np.ascontiguousarray(array) for name, array in converted(rules, ours)}
+
+
+def converted(rules: Sequence[Rule], ours: Arrays) -> NamedArrays:
+    """Their tensors from ours, one of ours at a time, without what only trains. Raises as `to_transformers` does."""
+    _check((name for name in ours if not name.startswith(OBJECTIVES)), {rule.ours for rule in rules}, "our")
+    for rule in rules:
+        yield from zip(rule.theirs, rule.split(ours[rule.ours]), strict=True)
 
 
 def _require_zero(array: Array, name: str) -> None:
@@ -117,6 +135,7 @@ def _require_zero(array: Array, name: str) -> None:
 
 
 def _check(given: Iterable[str], known: set[str], whose: str) -> None:
-    missing, surplus = sorted(known - set(given)), sorted(set(given) - known)
+    found = set(given)
+    missing, surplus = sorted(known - found), sorted(found - known)
     if missing or surplus:
         raise UnmappedWeights(f"{whose} weights: missing {missing[:5]}, not mapped {surplus[:5]}")

@@ -1,7 +1,9 @@
 """Weights of transformers' `rwkv` (RWKV-4: RwkvSelfAttention, RwkvFeedForward) and of `rwkv4` and `rwkv_channel`.
 
-A whole model of theirs norms its embeddings. Ours has none there, so the table takes the norm in; the way back is lost, and
-whole models can only be read. Their rescaling of layers in evaluation, `rescale_every`, must be 0, or above the layers.
+A whole model of theirs norms its embeddings, and ours does not. On the way in our table takes their norm in. On the way out
+each row loses its mean, which every norm of ours takes away before anything is computed, and is written as a row so small that
+their norm, whose epsilon bounds what it may divide by, gives it back. So a head that is the table becomes one of its own. Their
+rescaling of layers in evaluation, `rescale_every`, must be 0, or above the layers.
 """
 
 from collections.abc import Sequence
@@ -58,16 +60,32 @@ def _normed_embedding(theirs: str, d_model: int) -> Rule:
 
     def join(arrays: Sequence[Array]) -> Array:
         table, weight, bias = (array.astype(np.float64) for array in arrays)
-        centred = table - table.mean(1, keepdims=True)
-        normed = centred / np.sqrt((centred**2).sum(1, keepdims=True) / d_model + EPS)
-        found: Array = (normed * weight + bias).astype(arrays[0].dtype)
-        return found
+        centred = _centred(table)
+        normed = centred / np.sqrt((centred**2).mean(1, keepdims=True) + EPS)
+        return _like(arrays[0], normed * weight + bias)
 
-    def split(_: Array) -> Sequence[Array]:
-        raise ValueError("rwkv norms its embeddings; ours are not normed, so a whole model cannot be written")
+    def split(array: Array) -> Sequence[Array]:
+        centred = _centred(array.astype(np.float64))
+        squares = (centred**2).mean(1, keepdims=True)
+        # a norm with this weight gives rows of at most half of it, any length below; of zeros it gives zeros
+        weight = 2 * np.sqrt(squares.max()) or 1.0
+        table = centred * np.sqrt(EPS / (weight**2 - squares))
+        return _like(array, table), np.full(d_model, weight, array.dtype), np.zeros(d_model, array.dtype)
 
     norm = (f"rwkv.blocks.0.pre_ln.{kind}" for kind in ("weight", "bias"))
     return Rule(EMBEDDING, (theirs, *norm), join, split)
+
+
+def _centred(table: Array) -> Array:
+    """Rows without their means."""
+    found: Array = table - table.mean(1, keepdims=True)
+    return found
+
+
+def _like(array: Array, numbers: Array) -> Array:
+    """The numbers in the array's format."""
+    found: Array = numbers.astype(array.dtype)
+    return found
 
 
 FAMILY = Family(
@@ -88,5 +106,5 @@ FAMILY = Family(
 
 
 def rules(architecture: Architecture) -> Rules:
-    """A whole `RwkvForCausalLM`, to be read only: writing raises ValueError, and so does one that it cannot hold."""
+    """A whole `RwkvForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
     return FAMILY.rules(architecture)

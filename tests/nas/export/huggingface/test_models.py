@@ -63,14 +63,12 @@ def test_model_equals_transformers(name):
     tokens = torch.arange(2 * T).view(2, T) * 7 % V
     with torch.no_grad():
         assert_equal(ours(tokens).logits_BTV, theirs(tokens, use_cache=False).logits)
-    if family is rwkv:
-        with pytest.raises(ValueError, match="cannot be written"):
-            to_transformers(rules, weights_of(ours))
-    else:
+    # of their embeddings, which they norm, what the norm takes away is lost
+    if family is not rwkv:
         assert_way_back(rules, weights, ROUNDED.get(name, ()))
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "rwkv"])
+@pytest.mark.parametrize("name", CASES)
 def test_written_model_is_loaded_by_transformers(name, tmp_path):
     family, model_class, fields, architecture = CASES[name]
     ours = build(architecture, torch.Generator().manual_seed(5)).eval()
@@ -95,14 +93,14 @@ def test_checkpoint_has_the_tensors_that_transformers_saves(name, tmp_path):
     if token_input(architecture).tie_embeddings:
         del weights["lm_head.weight"]
     for expected, found in (
-        (saved, to_checkpoint(model_type, weights)), (weights, from_checkpoint(model_type, saved)),
+        (saved, dict(to_checkpoint(model_type, iter(weights.items())))), (weights, from_checkpoint(model_type, saved)),
     ):  # fmt: skip
         assert found.keys() == expected.keys()
         assert all((array == expected[key]).all() for key, array in found.items())
 
 
 def test_checkpoint_without_an_expert_is_refused():
-    weights = to_checkpoint("mixtral", weights_of(model_of("mixtral")))
+    weights = dict(to_checkpoint("mixtral", iter(weights_of(model_of("mixtral")).items())))
     del weights["model.layers.1.block_sparse_moe.experts.2.w3.weight"]
     with pytest.raises(ValueError, match=r"model\.layers\.1\.mlp\.experts\.2\.w3\.weight"):
         from_checkpoint("mixtral", weights)
@@ -144,7 +142,6 @@ DOUBLED = Layer(mixers=(attention(), attention()), channel=GATED)
         (recurrent_gemma, stacked((RGLRU(n_blocks=2), gelu), (local, gelu)), r"n_blocks \{2\}"),
         (recurrent_gemma, stacked((local.model_copy(update={"head_dim": 16}), gelu)), "head_dim must be d_model / n_heads"),
         (rwkv, changed("rwkv", norm="rms"), "norm 'rms': transformers' rwkv always has 'layer'"),
-        (recurrent_gemma, changed("recurrent_gemma", input=TokenInput()), "tie_embeddings: .* a head of its own"),
     ],
 )  # fmt: skip
 def test_family_refuses_models_it_does_not_have(family, architecture, reason):

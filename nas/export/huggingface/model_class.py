@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nas.export.huggingface.rules import Arrays, Rules
+from nas.export.huggingface.model import Family
+from nas.export.huggingface.rules import NamedArrays, Rules
 from search_spaces.architecture import Architecture, TokenInput
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
@@ -25,19 +26,24 @@ P = TypeVar("P", bound=Primitive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class ModelClass:
     """A `...ForCausalLM` of transformers: which weights it has, and what its config says."""
 
-    model_type: str
+    family: Family
     class_name: str
     rules: Callable[[Architecture], Rules]
-    """Raises ValueError, naming the field, for an architecture that the family cannot hold."""
+    """Raises ValueError, naming the field, for an architecture that the class cannot hold."""
     sizes: Callable[[Architecture], Config]
     """What the config says of the layers of an architecture that `rules` takes."""
     cached_by: type[Primitive] | None = None
     """The mixer without which their cache cannot tell how long the text is, so that the config must switch it off."""
-    fitted: Callable[[Architecture, Arrays], Arrays] = lambda _, weights: weights
+    fitted: Callable[[Architecture, NamedArrays], NamedArrays] = lambda _, weights: weights
     """Their weights, made ready for what their code fixes and no config can say."""
+
+    @property
+    def model_type(self) -> str:
+        """What transformers calls the family."""
+        return self.family.name
 
     def config(self, architecture: Architecture) -> Config:
         """The whole `config.json`. Raises ValueError as `rules` does."""
@@ -53,7 +59,7 @@ class Form:
             "vocab_size": tokens.vocab_size,
             "hidden_size": architecture.d_model,
             "num_hidden_layers": len(architecture.core),
-            "tie_word_embeddings": tokens.tie_embeddings,
+            "tie_word_embeddings": tokens.tie_embeddings and self.family.ties,
             "max_position_embeddings": MAX_POSITIONS,
             "use_cache": caches,
             **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
