@@ -77,10 +77,11 @@ def experts(
     (E, D, F2), N = w_in_EDF.shape, x_ND.shape[0]
     if w_out_EFD.shape != (E, F2 // 2, D) or x_ND.shape != (N, D) or F2 % 2:
         raise ValueError(f"x {[*x_ND.shape]}, w_in {[*w_in_EDF.shape]} and w_out {[*w_out_EFD.shape]} do not fit")
-    forms = {"reference": experts_reference, "blocked": experts_blocked}
     if _can_group(x_ND, w_out_EFD, experts_NK.numel()):
-        forms["grouped"] = experts_grouped
-    return choose(forms)(x_ND, weights_NK, experts_NK, w_in_EDF, w_out_EFD, seen)
+        form = choose({"reference": experts_reference, "blocked": experts_blocked, "grouped": experts_grouped})
+    else:
+        form = choose({"reference": experts_reference, "blocked": experts_blocked})
+    return form(x_ND, weights_NK, experts_NK, w_in_EDF, w_out_EFD, seen)
 
 
 def experts_reference(

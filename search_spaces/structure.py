@@ -11,7 +11,7 @@ from search_spaces.layer import Layer
 from search_spaces.loop import MAX_LOOPS, Loop
 from search_spaces.norm import NormKind
 from search_spaces.numerics import Numerics
-from search_spaces.objectives import MultiTokenPrediction, NextLatent
+from search_spaces.objectives import MultiTokenPrediction, NextLatent, block_of
 from search_spaces.primitives import Primitive
 
 MAX_UNROLLED_LAYERS = 1024
@@ -72,6 +72,11 @@ class Structure(Document):
     def encoder_mixers(self) -> tuple[str, ...]:
         """The mixers that see later tokens, such as `core[0].mixers[0] (fnet)`; none when the model is causal."""
         return tuple(f"{where} ({part.kind})" for where, part in self.parts() if not part.causal)
+
+    @property
+    def mtp_layers(self) -> tuple[Layer, ...]:
+        """The layers of each multi-token head."""
+        return () if self.mtp is None else (block_of(self.layers()[-1]),)
 
     def layers(self) -> tuple[Layer, ...]:
         """The layers with weights of their own, in order; those within a byte patch are the input's."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kernels import rosa
+from kernels.rosa import copies, nothing_seen
 from search_spaces.architecture import Architecture
 from search_spaces.inputs import BytePatchInput, ContinuousInput, TokenInput
 from workers.model.layers import Initialiser, Pass, State, make_norm
@@ -72,14 +72,14 @@ class TokenEnds(Ends):
 
     def initial_state(self, batch_size: int) -> State:
         """No token seen."""
-        return () if self.copied is None else rosa.nothing_seen(batch_size, self.embedding.weight.device)
+        return () if self.copied is None else nothing_seen(batch_size, self.embedding.weight.device)
 
     def run(self, x: Tensor, state: State | None, n_before: int, shared: Pass, trunk: Trunk) -> tuple[Tensor, State]:
         """Embed tokens [B, T], copy, and pass the trunk."""
-        own, inner = (self.initial_state(len(x)), None) if state is None else state
+        own, inner = (self.initial_state(x.shape[0]), None) if state is None else state
         stream = self.embedding(x)
         if self.copied is not None:
-            copied, found, own = rosa.copies(x, own)
+            copied, found, own = copies(x, own)
             stream = stream + self.copied(copied) * found[..., None]
         hidden, inner = trunk(stream, inner, shared)
         return hidden, () if state is None else (own, inner)
@@ -174,7 +174,7 @@ class BytePatchEnds(Ends):
             z_BND, inner = trunk(stream, inner, _pass(first, n_new, stream, shared))
             if full.shape[1]:
                 out.append(self._full(full, z_BND[:, :-1], None, shared))
-            current_BP, z_BD, within = last.to(torch.int32), z_BND[:, -1], self.within.initial_state(len(x))
+            current_BP, z_BD, within = last.to(torch.int32), z_BND[:, -1], self.within.initial_state(x.shape[0])
             hidden, within = self._bytes(last, 0, z_BD, within, shared)
             out.append(hidden)
         return torch.cat(out, dim=1), ((current_BP, z_BD, within), inner)
@@ -197,12 +197,12 @@ class BytePatchEnds(Ends):
     def _patches(self, tokens_BT: Tensor, is_start: bool) -> Tensor:
         """What the trunk reads of whole patches [B, N P], after the learned start where it is the first: [B, N, D]."""
         bytes_BTE = self.embedding(tokens_BT)
-        patches_BND = self.patch_in(bytes_BTE.reshape(len(tokens_BT), -1, self.patch_in.in_features))
-        return torch.cat([self.start.expand(len(tokens_BT), 1, -1), patches_BND], dim=1) if is_start else patches_BND
+        patches_BND = self.patch_in(bytes_BTE.reshape(tokens_BT.shape[0], -1, self.patch_in.in_features))
+        return torch.cat([self.start.expand(tokens_BT.shape[0], 1, -1), patches_BND], dim=1) if is_start else patches_BND
 
     def _full(self, tokens_BT: Tensor, z_BND: Tensor, valid: Tensor | None, shared: Pass) -> Tensor:
         """Whole patches [B, N P] with what the trunk made of those before each: [B, N P, E]."""
-        bytes_BTE = self.embedding(tokens_BT) + self.patch_out(z_BND).reshape(len(tokens_BT), tokens_BT.shape[1], -1)
+        bytes_BTE = self.embedding(tokens_BT) + self.patch_out(z_BND).reshape(tokens_BT.shape[0], tokens_BT.shape[1], -1)
         bytes_MPE = bytes_BTE.reshape(-1, self.patch_size, bytes_BTE.shape[-1])
         hidden, _ = self.within.run(bytes_MPE, None, _pass(0, self.patch_size, bytes_MPE, shared, valid))
         normed: Tensor = self.norm(hidden)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
-from search_spaces.objectives import MultiTokenPrediction, NextLatent, block_of
+from search_spaces.objectives import MultiTokenPrediction, NextLatent
 from workers.model.inputs import TokenEnds
 from workers.model.layers import Initialiser, Pass, make_norm
 from workers.model.stack import Stack
@@ -39,7 +39,7 @@ class MultiTokenHead(nn.Module):
         d_model, kind = architecture.d_model, architecture.norm
         self.hidden_norm, self.token_norm, self.norm = (make_norm(kind, d_model) for _ in range(3))
         self.join = nn.Linear(2 * d_model, d_model, bias=False)
-        self.layers = Stack((block_of(architecture.layers()[-1]),), d_model, kind)
+        self.layers = Stack(architecture.mtp_layers, d_model, kind)
 
     def initialise(self, init: Initialiser) -> None:
         """Normal weights, plain norms."""

@@ -7,7 +7,7 @@ shapes only.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -41,11 +41,11 @@ class Pass:
             self.rotations[size] = rotation(self.positions, size)
         return self.rotations[size]
 
-    def in_loop(self, loop: int) -> "Pass":
+    def in_loop(self, loop: int) -> Self:
         """The same pass, in another loop."""
         return replace(self, loop=loop)
 
-    def of_tokens(self, positions_BT: Tensor, valid_BT: Tensor | None) -> "Pass":
+    def of_tokens(self, positions_BT: Tensor, valid_BT: Tensor | None) -> Self:
         """The same pass over some of its tokens."""
         return replace(self, positions=positions_BT, valid_BT=valid_BT, rotations={})
 
