@@ -1,13 +1,16 @@
-"""Configs of the families whose mixers are attention alone: llama, mistral, qwen3, mixtral, deepseek_v3, bitnet."""
+"""Configs of the families whose mixers are attention alone: llama, mistral, qwen3, mixtral, deepseek_v3, gpt_oss, bitnet."""
 
-from nas.export.huggingface import bitnet, deepseek_v3, llama, mistral, mixtral, qwen3
+from nas.export.huggingface import bitnet, deepseek_v3, gpt_oss, llama, mistral, mixtral, qwen3
 from nas.export.huggingface.latents import latent_sizes, with_their_epsilon
-from nas.export.huggingface.model_class import EPS, Config, ModelClass, first, heads, rope
+from nas.export.huggingface.model_class import EPS, MAX_POSITIONS, Config, ModelClass, first, heads, rope
 from nas.export.huggingface.rules import Rules
 from search_spaces.architecture import Architecture, Numerics
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.swiglu import SwiGLU
+
+NO_LIMIT = 1e30
+"""Beyond all numbers that a model in float32 works with."""
 
 
 def _dense(architecture: Architecture) -> Config:
@@ -36,24 +39,52 @@ def _mistral(architecture: Architecture) -> Config:
 
 
 def _qwen3(architecture: Architecture) -> Config:
-    windows = [part.window for _, part in architecture.parts() if isinstance(part, Attention)]
-    window = next((window for window in windows if window is not None), None)
+    windows = _windows(architecture)
     return {
         **_dense(architecture),
+        **windows,
         "hidden_act": "silu",
         "attention_bias": False,
-        "use_sliding_window": window is not None,
-        "sliding_window": window,
+        "use_sliding_window": windows["sliding_window"] is not None,
+    }
+
+
+def _windows(architecture: Architecture) -> Config:
+    """The window of the layers that have one, and which those are."""
+    windows = [part.window for _, part in architecture.parts() if isinstance(part, Attention)]
+    return {
+        "sliding_window": next((window for window in windows if window is not None), None),
         "layer_types": ["sliding_attention" if window else "full_attention" for window in windows],
     }
 
 
+def _gpt_oss(architecture: Architecture) -> Config:
+    windows = _windows(architecture)
+    return {
+        **heads(architecture),
+        **rope(),
+        **windows,
+        **_experts(architecture),
+        # they ask for a window even if no layer has one
+        "sliding_window": windows["sliding_window"] or MAX_POSITIONS,
+        "swiglu_alpha": 1.0,
+        "swiglu_limit": NO_LIMIT,
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "rms_norm_eps": EPS,
+    }
+
+
 def _mixtral(architecture: Architecture) -> Config:
+    return {**_mistral(architecture), **_experts(architecture)}
+
+
+def _experts(architecture: Architecture) -> Config:
+    """Of families with experts in every layer."""
     experts = first(architecture, MoE)
-    # the rules ask for them in every layer
+    # the rules ask for them
     assert experts is not None
     return {
-        **_mistral(architecture),
         "intermediate_size": experts.d_expert,
         "num_local_experts": experts.n_experts,
         "num_experts_per_tok": experts.top_k,
@@ -114,5 +145,6 @@ ATTENTION_CLASSES = (
         sizes=_deepseek_v3,
         fitted=with_their_epsilon,
     ),
+    ModelClass(family=gpt_oss.FAMILY, class_name="GptOssForCausalLM", rules=gpt_oss.rules, sizes=_gpt_oss),
     ModelClass(family=bitnet.FAMILY, class_name="BitNetForCausalLM", rules=_bitnet_rules, sizes=_bitnet),
 )

@@ -2,6 +2,7 @@
 
 from nas.export.huggingface import (
     bamba,
+    falcon_h1,
     granitemoehybrid,
     jamba,
     kimi_linear,
@@ -132,6 +133,27 @@ def _bamba(architecture: Architecture) -> Config:
         **mamba2_sizes(architecture),
         **_d_ff(architecture),
         "attn_layer_indices": indices(isinstance(layer.mixers[0], Attention) for layer in architecture.core),
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "rms_norm_eps": EPS,
+    }
+
+
+def _falcon_h1(architecture: Architecture) -> Config:
+    mixer = first(architecture, Recurrence)
+    # the rules ask for one in every layer
+    assert mixer is not None
+    sizes = {name: value for name, value in mamba2_sizes(architecture).items() if name != "mamba_expand"}
+    return {
+        **heads(architecture),
+        **rope(),
+        **sizes,
+        **_d_ff(architecture),
+        "mamba_d_ssm": mixer.inner_width,
+        "mamba_rms_norm": True,
+        "mamba_norm_before_gate": False,
+        "projectors_bias": False,
         "hidden_act": "silu",
         "attention_bias": False,
         "mlp_bias": False,
@@ -271,6 +293,7 @@ HYBRID_CLASSES = (
         cached_by=Attention,
     ),
     ModelClass(family=bamba.FAMILY, class_name="BambaForCausalLM", rules=bamba.rules, sizes=_bamba, cached_by=Attention),
+    ModelClass(family=falcon_h1.FAMILY, class_name="FalconH1ForCausalLM", rules=falcon_h1.rules, sizes=_falcon_h1),
     ModelClass(
         family=nemotron_h.FAMILY,
         class_name="NemotronHForCausalLM",

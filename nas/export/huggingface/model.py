@@ -20,7 +20,10 @@ from search_spaces.primitives import Primitive
 
 EMBEDDING, HEAD, LAST_NORM = "ends.embedding.weight", "ends.head.weight", "norm"
 LAYER = "backbone.core.layers.{index}.{sublayer}."
+MIXERS, CHANNEL = "mixers", "channel"
 NORM, BLOCK = "norm", "block."
+BRANCH = "block.branches.{index}."
+FIRST_BRANCH = BRANCH.format(index=0)
 
 P = TypeVar("P", bound=Primitive)
 
@@ -65,6 +68,8 @@ class Family:
     mixers: tuple[Place, ...]
     channels: tuple[Place, ...] = ()
     """None for a family whose layers are mixers alone."""
+    parallel: bool = False
+    """Whether each of their layers has a mixer of every kind, side by side, and adds them."""
     flat: bool = False
     """Whether each of their layers is one part, mixer or channel, so that one of ours may be two of theirs."""
     embedding: str = "model.embed_tokens.weight"
@@ -88,13 +93,11 @@ class Family:
         Tied embeddings are one tensor, as in saved checkpoints. A family may still have its layers in a fixed order only;
         its own `rules` refuses others.
         """
-        parts = [*self._parts(architecture)]
+        places = [*self._placed_parts(architecture)]
         layers = [
-            rule
-            for number, (index, sublayer, part) in enumerate(parts)
-            for rule in self._sublayer(number if self.flat else index, index, sublayer, part)
+            rule for number, placed in enumerate(places) for rule in self._part(placed, number if self.flat else placed.layer)
         ]
-        self._check_sizes([part for _, _, part in parts])
+        self._check_sizes([placed.part for placed in places])
         return (*self._ends(architecture), *layers)
 
     def _ends(self, architecture: Architecture) -> Rules:
@@ -112,26 +115,30 @@ class Family:
             table = copied(table, self.head)
         return (table, *self.norm_rules(LAST_NORM, self.last_norm), *head)
 
-    def _parts(self, architecture: Architecture) -> Iterator[tuple[int, str, Primitive]]:
-        """The layer and sublayer of every part. Raises ValueError for layers that the family does not have."""
+    def _placed_parts(self, architecture: Architecture) -> Iterator["_Placed"]:
+        """Every part with its place. Raises ValueError for layers that the family does not have."""
         for index, layer in enumerate(architecture.core):
             require(layer, self.name, ("mixers", "channel"))
             if not self._holds(layer):
                 raise ValueError(f"core[{index}]: a layer of transformers' {self.name} is {self._layer_in_words()}")
-            yield from ((index, "mixers", mixer) for mixer in layer.mixers)
+            for branch, mixer in enumerate(layer.mixers):
+                yield _Placed(index, MIXERS, BRANCH.format(index=branch) if self.parallel else BLOCK, mixer)
             if layer.channel is not None:
-                yield index, "channel", layer.channel
+                yield _Placed(index, CHANNEL, BLOCK, layer.channel)
 
     def _holds(self, layer: Layer) -> bool:
         """Whether the layer's parts are of kinds that the family has, and as many as it has."""
-        if len(layer.mixers) > 1 or not all(_find(self.mixers, mixer) for mixer in layer.mixers):
+        known = all(_find(self.mixers, mixer) for mixer in layer.mixers)
+        if not known or (layer.channel is not None and not _find(self.channels, layer.channel)):
             return False
-        if layer.channel is not None and not _find(self.channels, layer.channel):
+        at_once = len(self.mixers) if self.parallel else 1
+        if len(layer.mixers) > at_once or len({type(mixer) for mixer in layer.mixers}) < len(layer.mixers):
             return False
-        return self.flat or (bool(layer.mixers) and (layer.channel is not None) == bool(self.channels))
+        return self.flat or (len(layer.mixers) == at_once and (layer.channel is not None) == bool(self.channels))
 
     def _layer_in_words(self) -> str:
-        mixers, channels = (" or ".join(place.name for place in places) for places in (self.mixers, self.channels))
+        mixers = (" beside one " if self.parallel else " or ").join(place.name for place in self.mixers)
+        channels = " or ".join(place.name for place in self.channels)
         return f"one {mixers}" + (f" {'or' if self.flat else 'and'} one {channels}" if channels else "")
 
     def _check_sizes(self, parts: list[Primitive]) -> None:
@@ -142,14 +149,25 @@ class Family:
                 found = ", ".join(sorted({part.label() for part in of_kind}))
                 raise ValueError(f"core: transformers' {self.name} has one {place.name} for all its layers, not {found}")
 
-    def _sublayer(self, number: int, index: int, sublayer: str, part: Primitive) -> Iterator[Rule]:
-        """The norm and the part of a sublayer of ours, in their layer `number`."""
-        mixer = sublayer == "mixers"
-        ours, theirs = LAYER.format(index=index, sublayer=sublayer), f"{self.layers}.{number}."
-        yield from self.norm_rules(ours + NORM, theirs + (self.mixer_norm if mixer else self.channel_norm))
-        found = _find(self.mixers if mixer else self.channels, part)
+    def _part(self, placed: "_Placed", number: int) -> Iterator[Rule]:
+        """A part of ours in their layer `number`, behind the norm of its sublayer, which parts side by side share."""
+        mixer = placed.sublayer == MIXERS
+        ours, theirs = LAYER.format(index=placed.layer, sublayer=placed.sublayer), f"{self.layers}.{number}."
+        if placed.block in (BLOCK, FIRST_BRANCH):
+            yield from self.norm_rules(ours + NORM, theirs + (self.mixer_norm if mixer else self.channel_norm))
+        found = _find(self.mixers if mixer else self.channels, placed.part)
         if found is not None:
-            yield from under(found.rules(part), ours + BLOCK, theirs)
+            yield from under(found.rules(placed.part), ours + placed.block, theirs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A part of an architecture: its layer and sublayer, and where its weights are in there."""
+
+    layer: int
+    sublayer: str
+    block: str
+    part: Primitive
 
 
 def _find(places: tuple[Place, ...], part: Primitive) -> Place | None:

@@ -25,6 +25,11 @@ FAMILY = Family(
 def rules(architecture: Architecture) -> Rules:
     """A whole `Qwen3ForCausalLM`. Raises ValueError, naming the field, for an architecture that it cannot hold."""
     found = FAMILY.rules(architecture)
-    if len({mixer.window for _, mixer in architecture.parts() if isinstance(mixer, Attention)} - {None}) > 1:
-        raise ValueError("window: transformers' qwen3 has one window for all layers that have one")
+    require_one_window(architecture, "qwen3")
     return found
+
+
+def require_one_window(architecture: Architecture, family: str) -> None:
+    """Raises ValueError when two layers have windows that differ, of which a config says one."""
+    if len({mixer.window for _, mixer in architecture.parts() if isinstance(mixer, Attention)} - {None}) > 1:
+        raise ValueError(f"window: transformers' {family} has one window for all layers that have one")

@@ -10,6 +10,7 @@ from nas.export.huggingface import (
     bamba,
     bitnet,
     deepseek_v3,
+    falcon_h1,
     granitemoehybrid,
     jamba,
     kimi_linear,
@@ -53,6 +54,11 @@ def attention(**fields: Any) -> Attention:
 def stacked(*layers: tuple[Mixer, Channel | None], tied: bool = False, **fields: Any) -> Architecture:
     core = tuple(Layer(mixers=(mixer,), channel=channel) for mixer, channel in layers)
     return Architecture(d_model=D, input=TokenInput(vocab_size=V, tie_embeddings=tied), core=core, **fields)
+
+
+def parallel(*layers: tuple[Mixer, Mixer, Channel], tied: bool = False) -> Architecture:
+    core = tuple(Layer(mixers=layer[:2], channel=layer[2]) for layer in layers)
+    return Architecture(d_model=D, input=TokenInput(vocab_size=V, tie_embeddings=tied), core=core)
 
 
 EAGER = {"attn_implementation": "eager", "experts_implementation": "eager"}
@@ -157,6 +163,14 @@ CASES: dict[str, tuple[ModuleType, str, dict[str, Any], Architecture]] = {
             "rope_parameters": ROPE | {"partial_rotary_factor": 0.5},
         },
         stacked((SSD, GATED), (attention(rotary_fraction=0.5), GATED)),
+    ),
+    "falcon_h1": (
+        falcon_h1, "FalconH1",
+        HEADS | MAMBA2 | {
+            "intermediate_size": 48, "num_hidden_layers": 2, "mamba_d_ssm": 64, "mamba_rms_norm": True,
+            "mamba_norm_before_gate": False, "rope_parameters": ROPE,
+        },
+        parallel(*2 * [(attention(), SSD, GATED)]),
     ),
     "nemotron_h": (
         nemotron_h, "NemotronH",

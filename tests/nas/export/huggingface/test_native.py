@@ -26,6 +26,7 @@ from search_spaces.zoo import ZOO
 from tests.nas.export.huggingface.comparison import weights_of
 from tests.nas.export.huggingface.models import (
     CASES,
+    EXPERTS,
     GATED,
     SCALED,
     SHARED,
@@ -36,6 +37,7 @@ from tests.nas.export.huggingface.models import (
     gelu,
     latent,
     local,
+    parallel,
     scan,
     softmax,
     stacked,
@@ -68,6 +70,10 @@ MODELS = {name: architecture for name, (_, _, _, architecture) in CASES.items()}
     "bamba_wide": stacked((SSD, GATED), (WIDE, GATED)),
     "bamba_scan": stacked((SSD, GATED)),
     "bamba_attention": stacked((attention(rotary_fraction=0.5), GATED), tied=True),
+    "falcon_h1_odd": parallel((WIDE, SSD.model_copy(update={"value_dim": 12}), GATED)),
+    "falcon_h1_tied": parallel((attention(), SSD, GATED), tied=True),
+    "gpt_oss": stacked((sinks := attention(sink=True), EXPERTS), (sinks.model_copy(update={"window": 5}), EXPERTS)),
+    "gpt_oss_wide": stacked((WIDE.model_copy(update={"sink": True}), EXPERTS), tied=True),
     "nemotron_h_scan": stacked((SSD, None), (SSD, ReLU2(d_ff=20))),
     "nemotron_h_attention": stacked((attention(rope=False, head_dim=12), None)),
     "qwen3_full": stacked(*2 * [(attention(qk_norm=True, head_dim=12), GATED)]),
