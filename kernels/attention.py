@@ -95,7 +95,7 @@ def _window(visibility: Visibility, n_tokens: int) -> int | None:
 def _mask(visibility: Visibility, n_queries: int, k_BSGD: Tensor) -> Tensor:
     """Which of the S keys the last queries see, [T, S]."""
     place_S = torch.arange(k_BSGD.shape[1], device=k_BSGD.device)
-    return visibility.mask(place_S[len(place_S) - n_queries :], place_S)
+    return visibility.mask(place_S[place_S.shape[0] - n_queries :], place_S)
 
 
 def _seen_by_last(x_BSGD: Tensor, visibility: Visibility) -> Tensor:

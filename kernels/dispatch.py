@@ -7,12 +7,16 @@ plainest to the fastest. The fastest is taken unless a caller forces another by 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import ParamSpec, TypeVar
+from types import MappingProxyType
+from typing import ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _forced: ContextVar[str | None] = ContextVar("forced kernel form", default=None)
+_replaced: ContextVar[Mapping[Callable[..., object], Callable[..., object]]] = ContextVar(
+    "replaced kernel forms", default=MappingProxyType({})
+)
 
 
 def choose(forms: Mapping[str, Callable[P, R]]) -> Callable[P, R]:
@@ -20,7 +24,8 @@ def choose(forms: Mapping[str, Callable[P, R]]) -> Callable[P, R]:
     name = _forced.get() or list(forms)[-1]
     if name not in forms:
         raise ValueError(f"this kernel has no form {name!r}; force one of {', '.join(forms)}")
-    return forms[name]
+    # a replacement has the signature of what it replaces
+    return cast("Callable[P, R]", _replaced.get().get(forms[name], forms[name]))
 
 
 @contextmanager
@@ -31,3 +36,13 @@ def force(name: str) -> Iterator[None]:
         yield
     finally:
         _forced.reset(token)
+
+
+@contextmanager
+def replace(forms: Mapping[Callable[..., object], Callable[..., object]]) -> Iterator[None]:
+    """Within the block (and this thread), functions that run in place of chosen forms, such as `kernels.scans.SCANS`."""
+    token = _replaced.set(forms)
+    try:
+        yield
+    finally:
+        _replaced.reset(token)

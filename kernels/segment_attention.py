@@ -41,11 +41,11 @@ def segment_attention(
     Raises ValueError for shapes that do not fit.
     """
     T = content_q_BTHD.shape[1]
-    shapes = {content_q_BTHD.shape, *(x.shape for x in (*own, *remembered))}
-    if len(shapes) > 1 or position_k_SGE.shape[0] != reach(T, segment, memory):
+    shapes = [x.shape for x in (*own, *remembered)]
+    if any(shape != content_q_BTHD.shape for shape in shapes) or position_k_SGE.shape[0] != reach(T, segment, memory):
         raise ValueError(
-            f"queries, keys and values must have one shape, not {sorted(shapes)}; position keys {[*position_k_SGE.shape]} must"
-            f" be for {reach(T, segment, memory)} distances"
+            f"queries, keys and values must have one shape, not {[content_q_BTHD.shape, *shapes]}; position keys"
+            f" {[*position_k_SGE.shape]} must be for {reach(T, segment, memory)} distances"
         )
     form = choose({"reference": segment_attention_reference, "banded": segment_attention_banded})
     return form(content_q_BTHD, position_q_BTHE, own, remembered, position_k_SGE, segment, memory)

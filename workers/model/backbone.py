@@ -59,7 +59,7 @@ class Backbone(Block):
             return self._run(x, state, shared)
         meta = torch.arange(self.n_meta, device=x.device)
         shared = replace(shared, positions=torch.cat([meta, shared.positions]))
-        out, empty = self._run(torch.cat([self.meta.expand(len(x), -1, -1), x], dim=1), None, shared)
+        out, empty = self._run(torch.cat([self.meta.expand(x.shape[0], -1, -1), x], dim=1), None, shared)
         return out[:, self.n_meta :], empty
 
     def _run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:

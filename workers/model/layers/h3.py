@@ -37,7 +37,7 @@ class H3Layer(Part):
     def forward(self, x_BTD: Tensor, shared: Pass) -> Tensor:
         """One long convolution for each product of a key and a value."""
         q, k, v = self.in_proj(x_BTD).chunk(3, dim=-1)
-        k, _ = self.shift(k, self.shift.initial_state(len(x_BTD)))
+        k, _ = self.shift(k, self.shift.initial_state(x_BTD.shape[0]))
         return self._read(q, self.ssm(self._products(k, v)))
 
     def extend(self, x_BTD: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:

@@ -49,7 +49,7 @@ class HyenaLayer(Part):
 
     def forward(self, x_BTD: Tensor, shared: Pass) -> Tensor:
         """Every long convolution at once."""
-        projected, _ = self.conv(self.in_proj(x_BTD), self.conv.initial_state(len(x_BTD)))
+        projected, _ = self.conv(self.in_proj(x_BTD), self.conv.initial_state(x_BTD.shape[0]))
         z, *gates = projected.mT.chunk(self.order + 1, dim=1)
         for gate, filter_DT in zip(gates, self.filters(0, x_BTD.shape[1]).chunk(self.order), strict=True):
             z = gate * long_conv(z, filter_DT)
@@ -68,7 +68,7 @@ class HyenaLayer(Part):
         for gate, past, filter_DL in zip(gates, pasts, filters.chunk(self.order), strict=True):
             inputs.append(torch.cat([past, z], dim=-1))
             z = gate * _latest(inputs[-1], filter_DL, z.shape[-1])
-        return self.out_proj(z.mT), (tail, *inputs, filters.expand(len(x_BTD), -1, -1))
+        return self.out_proj(z.mT), (tail, *inputs, filters.expand(x_BTD.shape[0], -1, -1))
 
 
 def _latest(inputs_BDL: Tensor, filter_DL: Tensor, count: int) -> Tensor:
