@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from api import errors, openapi, pages
 from api.edge import Edge
+from api.exporting import sweep
 from api.metrics import Requests, States
 from api.routers import catalogues, events, exports, health, keys, leaderboard, studies, trials
 from api.routers.parameters import refuse_unknown
@@ -57,6 +58,7 @@ def _hosts(settings: Settings) -> Iterator[str]:
 def _lifespan(settings: Settings, registry: CollectorRegistry) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(sweep, settings.data_dir)
         url = await asyncio.to_thread(database_url, settings)
         engine, bell = open_engine(url), EventBell(url)
         registry.register(States(lambda: totals(engine)))

@@ -12,6 +12,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from nas.errors import Conflict, Denied, FieldProblem, Invalid, NasError, NotFound, StoreUnavailable, json_pointer
+from nas.export.folder import NotAvailable
+from nas.export.form import Refusal as Reason
 from nas.validation import reason
 
 PROBLEM_JSON = "application/problem+json"
@@ -23,6 +25,14 @@ class Forbidden(NasError):
 
 class TooMany(NasError):
     """As much of this as one key may have at once is open already."""
+
+
+class Busy(NasError):
+    """As much of this as the service does at once is being done already."""
+
+
+class NoSpace(NasError):
+    """What was asked for has to be written first, and cannot be."""
 
 
 class TooLarge(NasError):
@@ -47,12 +57,15 @@ KINDS: dict[type[Exception], Kind] = {
     Invalid: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "The request is not valid"),
     NotFound: Kind(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing"),
     Conflict: Kind(HTTPStatus.CONFLICT, "conflict", "Its state does not allow this"),
+    NotAvailable: Kind(HTTPStatus.CONFLICT, "not_available", "It cannot be had in this form"),
     Denied: Kind(HTTPStatus.UNAUTHORIZED, "unauthorized", "A valid API key is needed", (("WWW-Authenticate", "Bearer"),)),
     Forbidden: Kind(HTTPStatus.FORBIDDEN, "forbidden", "This key may not do that"),
     # the rest of a body that is too large is not read: the connection cannot be used again
     TooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large", (("Connection", "close"),)),
     WrongMediaType: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body has the wrong type"),
     TooMany: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too_many", "Too many at once", (("Retry-After", "15"),)),
+    Busy: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "The service is busy with others of these", (("Retry-After", "2"),)),
+    NoSpace: Kind(HTTPStatus.INSUFFICIENT_STORAGE, "no_space", "The service cannot write this"),
     StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot be reached", (("Retry-After", "1"),)
     ),
@@ -61,8 +74,14 @@ KINDS: dict[type[Exception], Kind] = {
 FAULT = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The service failed; this is a defect, not your request")
 
 
-def problem(kind: Kind, detail: str, request_id: str, fields: tuple[FieldProblem, ...] = ()) -> Response:
-    """The response for one refusal."""
+def problem(
+    kind: Kind,
+    detail: str,
+    request_id: str,
+    fields: tuple[FieldProblem, ...] = (),
+    reasons: tuple[Reason, ...] = (),
+) -> Response:
+    """The response for one refusal. `reasons`, where there are any, become a member of their own."""
     body = {
         "type": f"urn:nas:problem:{kind.code}",
         "title": kind.title,
@@ -72,6 +91,8 @@ def problem(kind: Kind, detail: str, request_id: str, fields: tuple[FieldProblem
         "errors": [{"pointer": field.pointer, "reason": field.reason} for field in fields],
         "request_id": request_id,
     }
+    if reasons:
+        body["reasons"] = [{"target": one.target, "field": one.field, "reason": one.reason} for one in reasons]
     return Response(orjson.dumps(body), kind.status, dict(kind.headers), media_type=PROBLEM_JSON)
 
 
@@ -86,7 +107,7 @@ def install(app: FastAPI, page: Page) -> None:
         refusal = refusal_of(request, error)
         if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/"):
             return page(request, refusal.kind, refusal.detail)
-        return problem(refusal.kind, refusal.detail, request.state.request_id, refusal.fields)
+        return problem(refusal.kind, refusal.detail, request.state.request_id, refusal.fields, refusal.reasons)
 
     for sort in (NasError, RequestValidationError, HTTPException):
         app.add_exception_handler(sort, answer)
@@ -99,6 +120,7 @@ class Refusal:
     kind: Kind
     detail: str
     fields: tuple[FieldProblem, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 def refusal_of(request: Request, error: Exception) -> Refusal:
@@ -110,6 +132,8 @@ def refusal_of(request: Request, error: Exception) -> Refusal:
             return _parameter_refusal(error)
         case Invalid():
             return Refusal(KINDS[Invalid], str(error), error.problems)
+        case NotAvailable():
+            return Refusal(KINDS[NotAvailable], str(error), reasons=error.reasons)
         case _ if (kind := next((KINDS[base] for base in type(error).__mro__ if base in KINDS), None)) is not None:
             return Refusal(kind, str(error))
         case _:
@@ -143,6 +167,8 @@ def schema() -> dict[str, Any]:
     """The JSON schema of a problem document, for the API's description."""
     text, field = {"type": "string"}, {"type": "string"}
     entry = {"type": "object", "required": ["pointer", "reason"], "properties": {"pointer": field, "reason": text}}
+    named = dict.fromkeys(("target", "field", "reason"), text)
+    cause = {"type": "object", "required": [*named], "properties": named}
     return {
         "type": "object",
         "required": ["type", "title", "status", "detail", "code", "errors", "request_id"],
@@ -150,5 +176,6 @@ def schema() -> dict[str, Any]:
             **dict.fromkeys(("type", "title", "detail", "code", "request_id"), text),
             "status": {"type": "integer"},
             "errors": {"type": "array", "items": entry},
+            "reasons": {"type": "array", "items": cause, "description": "Why a form of export is not to be had"},
         },
     }

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Annotated
+from threading import BoundedSemaphore
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
@@ -10,6 +11,9 @@ from sqlalchemy import Engine
 
 from nas.settings import Settings
 from nas.store.events import EventBell
+
+EXPORT_WRITERS: Final = 2
+"""A form is written by the processor, and may hold two copies of a model's weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,10 @@ class Services:
     registry: CollectorRegistry
     streams: Counter[str] = field(default_factory=Counter)
     """How many event streams each key, by its id, has open."""
+    exports: Counter[str] = field(default_factory=Counter)
+    """How many exports each key is taking home."""
+    writers: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(EXPORT_WRITERS))
+    """One for each export that may be written at once."""
 
 
 def services(request: Request) -> Services:

@@ -71,7 +71,7 @@ def entries(source: Source) -> tuple[Entry, ...]:
         "provenance.json": json.dumps(provenance(source, result), indent=2, ensure_ascii=False),
     }
     written = tuple(Entry(path, f"{text.rstrip()}\n".encode()) for path, text in documents.items())
-    return written + tuple(_stored(source.workspace, result.folder, artifact) for artifact in result.artifacts)
+    return written + tuple(stored(source.workspace, result.folder, artifact) for artifact in result.artifacts)
 
 
 def write_folder(source: Source, folder: Path) -> None:
@@ -113,8 +113,8 @@ def provenance(source: Source, result: Result) -> dict[str, object]:
     }
 
 
-def _stored(workspace: Path, folder: str, artifact: Artifact) -> Entry:
-    """An artifact's file, wherever its links lead only if that is inside the workspace."""
+def stored(workspace: Path, folder: str, artifact: Artifact) -> Entry:
+    """An artifact's file, wherever its links lead only if that is inside the workspace. Raises `Corrupt`, `NotFound`."""
     root = workspace.resolve()
     path = (root / folder / artifact.path).resolve()
     inside = PurePosixPath(artifact.path)

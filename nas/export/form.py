@@ -63,3 +63,5 @@ class Form:
     own."""
     needs_weights: bool = False
     """Whether there is nothing to write without weights."""
+    has_weights: bool = True
+    """Whether weights are among its files, where there are some."""

@@ -6,7 +6,6 @@ Nothing is compressed: weights do not shrink. The same members at the same momen
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,24 +41,11 @@ def chunks_of(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFolder:
-    """A folder's files, open: they can be read again and again after the folder is gone, until they are closed."""
-
-    files: tuple[tuple[str, BinaryIO], ...]
-
-    @classmethod
-    def of(cls, folder: Path, held: ExitStack) -> "OpenFolder":
-        """Every file below a folder in order of path; `held` closes them."""
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        return cls(tuple((path.relative_to(folder).as_posix(), held.enter_context(path.open("rb"))) for path in paths))
-
-    def members(self) -> Iterator[Member]:
-        """Each from its beginning."""
-        for path, file in self.files:
-            n_bytes = file.seek(0, 2)
-            file.seek(0)
-            yield Member(path, n_bytes, chunks_of(file))
+def members_of(folder: Path) -> Iterator[Member]:
+    """Every file below a folder, in order of path."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            yield Member(path.relative_to(folder).as_posix(), path.stat().st_size, chunks_of(file))
 
 
 class _Outbox:
