@@ -101,7 +101,7 @@ def _loop_options(loop: Loop) -> str:
 
 
 def _sequence(layers: Iterable[Layer]) -> str:
-    labels = [_label(layer) for layer in layers]
+    labels = [layer_label(layer) for layer in layers]
     period = _period(labels)
     if 1 < period < len(labels):
         return f"({_folded(labels[:period])})×{len(labels) // period}"
@@ -119,7 +119,8 @@ def _folded(labels: Sequence[str]) -> str:
     return " → ".join(label + (f"×{count}" if count > 1 else "") for label, count in runs)
 
 
-def _label(layer: Layer) -> str:
+def layer_label(layer: Layer) -> str:
+    """One layer: `[attn4/2 | moe8k2x64]`."""
     widths = [f":{width}" for width in layer.widths] if layer.widths else [""] * len(layer.mixers)
     branches = "+".join(mixer.label() + width for mixer, width in zip(layer.mixers, widths, strict=True))
     parts = (FUSIONS[layer.fusion].format(branches), layer.channel.label() if layer.channel else "")
