@@ -1,27 +1,23 @@
 """The pages' handlers: read the store as the API does, and render."""
 
 import json
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 
 from api import body
 from api.errors import Kind
-from api.pages import assets, format
+from api.pages import assets
+from api.pages.rendering import render
 from api.routers.leaderboard import FilterDep, SortDep
 from api.routers.parameters import Cursor, StudyId, TrialNumber
 from api.security import SESSION_COOKIE, Reader, SessionCookie, Writer, forget_session, refuse_other_sites, set_session
 from api.services import EngineDep
 from nas.errors import Denied
 from nas.keys import Principal
-from nas.metrics import METRICS
-from nas.quantities import short_bytes, short_count
 from nas.store import reads
 from nas.store.sessions import close_session, open_session
 from nas.store.submissions import set_wish
@@ -39,6 +35,8 @@ router = APIRouter(include_in_schema=False)
 ROWS: Final = 50
 EVENTS_SHOWN: Final = 30
 MAX_FORM_BYTES: Final = 10_000
+OURS: Final = ("/studies/", "/compare")
+"""What addresses begin with that a login leads back to."""
 WISHES: Final = {"pause": Wish.PAUSE, "resume": Wish.RUN, "stop": Wish.STOP}
 
 
@@ -50,17 +48,22 @@ def install(app: FastAPI) -> None:
 def refused(request: Request, kind: Kind, detail: str) -> Response:
     """What a browser sees instead of a problem document: the way to log in, or the reason on a page."""
     if kind.status == 401:
-        return RedirectResponse(f"/login?{urlencode({'next': request.url.path})}", 303)
+        return RedirectResponse(f"/login?{urlencode({'next': _address(request)})}", 303)
     return HTMLResponse(
-        _page("refused.html", kind=kind, detail=detail, signed_in=SESSION_COOKIE in request.cookies), kind.status
+        render("refused.html", kind=kind, detail=detail, signed_in=SESSION_COOKIE in request.cookies), kind.status
     )
+
+
+def _address(request: Request) -> str:
+    """Path and query, as the visitor asked for them."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 @router.get("/")
 def studies(principal: Reader, engine: EngineDep, cursor: Cursor = None) -> HTMLResponse:
     """The list of studies."""
     page = reads.list_studies(engine, principal, limit=ROWS, cursor=cursor)
-    return HTMLResponse(_page("studies.html", page=page, cursor=cursor, principal=principal))
+    return HTMLResponse(render("studies.html", page=page, cursor=cursor, principal=principal))
 
 
 @router.get("/studies/{study_id}")
@@ -78,7 +81,7 @@ def study(
     page = reads.leaderboard(engine, principal, study_id, sort=sort, where=where, limit=ROWS, cursor=cursor)
     events = reads.events_after(engine, principal, study_id, max(0, found.row.last_event - EVENTS_SHOWN))
     return HTMLResponse(
-        _page(
+        render(
             "study.html",
             study=found,
             page=page,
@@ -106,7 +109,7 @@ def trial(study_id: StudyId, number: TrialNumber, principal: Reader, engine: Eng
     found = reads.get_study(engine, principal, study_id)
     shown = reads.get_trial(engine, principal, study_id, number)
     return HTMLResponse(
-        _page(
+        render(
             "trial.html",
             study=found,
             trial=shown,
@@ -129,7 +132,7 @@ def change(
 @router.get("/login")
 def login_form() -> HTMLResponse:
     """Asks for a key."""
-    return HTMLResponse(_page("login.html", wrong=False, signed_in=False))
+    return HTMLResponse(render("login.html", wrong=False, signed_in=False))
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -144,9 +147,9 @@ def login(request: Request, form: Annotated[dict[str, str], Depends(_form)], eng
     try:
         token = open_session(engine, form.get("key", "").strip())
     except Denied:
-        return HTMLResponse(_page("login.html", wrong=True, signed_in=False), 401)
+        return HTMLResponse(render("login.html", wrong=True, signed_in=False), 401)
     # a path of ours and nothing that a browser reads as another host
-    response = RedirectResponse(next if next.startswith("/studies/") and "\\" not in next else "/", 303)
+    response = RedirectResponse(next if next.startswith(OURS) and "\\" not in next else "/", 303)
     set_session(response, token, secure=request.url.scheme == "https")
     return response
 
@@ -189,10 +192,6 @@ class _Query:
         return next((value for key, value in self._pairs if key == name), None)
 
 
-def _page(template: str, *, signed_in: bool = True, **context: Any) -> str:
-    return _templates().get_template(template).render(signed_in=signed_in, **context)
-
-
 def _genes(space: Space, params: Params) -> list[tuple[Gene, GeneValue]]:
     """What a trial decided, in the order of decision: a database keeps no order."""
     return [(gene, params[gene.name]) for gene in genes_of(space.mode, MAX_DEPTH[space.mode]) if gene.name in params]
@@ -206,17 +205,3 @@ def _pretty(architecture: Architecture) -> str:
 
 def _kind_first(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(sorted(fields, key=lambda field: field[0] != "kind"))
-
-
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(count=short_count, bytes=short_bytes, score=format.score, percent=format.percent, ago=format.ago)
-    environment.globals.update(asset=assets.url, metrics=METRICS)
-    return environment
