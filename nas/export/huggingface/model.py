@@ -7,6 +7,7 @@ Whether theirs computes what ours does also takes their config: rms_norm_eps and
 every factor on embeddings, residuals and logits 1, unless the family's module says otherwise.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -41,7 +42,15 @@ class Place:
     @property
     def name(self) -> str:
         """The primitive's name."""
-        return str(self.kind.model_fields["kind"].default)
+        return _name(self.kind)
+
+    def takes(self, part: Primitive) -> bool:
+        """Whether it has this part as it is."""
+        try:
+            self.rules(part)
+        except ValueError:
+            return False
+        return True
 
 
 def place(kind: type[P], prefix: str, rules: Callable[[P], Rules], varies: tuple[str, ...] = ()) -> Place:
@@ -100,8 +109,17 @@ class Family:
         self._check_sizes([placed.part for placed in places])
         return (*self._ends(architecture), *layers)
 
+    def nearness(self, architecture: Architecture) -> tuple[int, int]:
+        """How near it is to an architecture: how many parts are of kinds that it has, and how many it has as they are."""
+        parts = Counter(part for _, part in architecture.parts())
+        places = {part: _find((*self.mixers, *self.channels), part) for part in parts}
+        known = {part: place for part, place in places.items() if place is not None}
+        return sum(parts[part] for part in known), sum(parts[part] for part, place in known.items() if place.takes(part))
+
     def _ends(self, architecture: Architecture) -> Rules:
         """Embedding, last norm and head."""
+        if architecture.n_loops > 1:
+            raise ValueError(f"n_loops {architecture.n_loops}: transformers' {self.name} runs every layer once")
         fields = ("d_model", "input", "core", *TRAINING_ONLY, *self.has)
         require(architecture, self.name, fields, always={"norm": self.norm})
         tokens = architecture.input
@@ -120,7 +138,8 @@ class Family:
         for index, layer in enumerate(architecture.core):
             require(layer, self.name, ("mixers", "channel"))
             if not self._holds(layer):
-                raise ValueError(f"core[{index}]: a layer of transformers' {self.name} is {self._layer_in_words()}")
+                ours = " and ".join(_name(type(part)) for part in layer.parts())
+                raise ValueError(f"core[{index}]: {ours}; a layer of transformers' {self.name} is {self._layer_in_words()}")
             for branch, mixer in enumerate(layer.mixers):
                 yield _Placed(index, MIXERS, BRANCH.format(index=branch) if self.parallel else BLOCK, mixer)
             if layer.channel is not None:
@@ -168,6 +187,11 @@ class _Placed:
     sublayer: str
     block: str
     part: Primitive
+
+
+def _name(kind: type[Primitive]) -> str:
+    """What documents call the primitive."""
+    return str(kind.model_fields["kind"].default)
 
 
 def _find(places: tuple[Place, ...], part: Primitive) -> Place | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from nas.errors import Invalid
 from nas.export.form import Form, Refusal, Subject, Written
 from nas.export.huggingface.attention_configs import ATTENTION_CLASSES
+from nas.export.huggingface.beyond import BEYOND
 from nas.export.huggingface.checkpoints import to_checkpoint
 from nas.export.huggingface.exactness import differences
 from nas.export.huggingface.hybrid_configs import HYBRID_CLASSES
@@ -32,14 +33,15 @@ class Native:
 
 
 def choose(architecture: Architecture) -> Native | tuple[Refusal, ...]:
-    """The first class that can say it exactly; else for each class the reason that it cannot."""
+    """The first class that can say it exactly; else for each class the reason that it cannot, the nearest first."""
     refusals: list[Refusal] = []
     for model_class in MODEL_CLASSES:
         try:
             return Native(model_class, model_class.config(architecture), tuple(refusals))
         except ValueError as error:
             refusals.append(_refusal(model_class.model_type, str(error)))
-    return tuple(refusals)
+    nearness = {known.model_type: known.family.nearness(architecture) for known in MODEL_CLASSES}
+    return (*sorted(refusals, key=lambda refusal: nearness[refusal.target], reverse=True), *BEYOND)
 
 
 def export_native(architecture: Architecture, native: Native, weights: Arrays | None, folder: Path) -> None:

@@ -8,6 +8,7 @@ import transformers
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
+from nas.export.huggingface.beyond import BEYOND
 from nas.export.huggingface.exactness import OBJECTIVES
 from nas.export.huggingface.native import MODEL_CLASSES, Native, choose, export_native
 from search_spaces.architecture import Architecture, Layer, Numerics, TokenInput
@@ -194,8 +195,18 @@ def test_zoo_entry_equals_its_parity(name, tmp_path):
 def test_zoo_entry_that_no_family_has_is_told_why(name):
     refusals = choose(ZOO[name].build())
     assert not isinstance(refusals, Native)
-    assert [refusal.target for refusal in refusals] == list(BY_TYPE)
+    assert sorted(refusal.target for refusal in refusals) == sorted([*BY_TYPE, *(refusal.target for refusal in BEYOND)])
     assert all(refusal.reason.startswith(refusal.field) and refusal.field for refusal in refusals)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("bitnet", "bitnet"), ("samba", "jamba"), ("longformer", "llama"), ("rwkv6", "rwkv")]
+)
+def test_nearest_family_is_named_first(name, nearest):
+    refusals = choose(ZOO[name].build())
+    assert not isinstance(refusals, Native)
+    assert refusals[0].target == nearest
+    assert refusals[-len(BEYOND) :] == BEYOND
 
 
 def test_first_family_is_chosen_and_those_before_say_why():
