@@ -6,9 +6,10 @@ from typing import Final, Literal, get_args
 
 from nas.export.form import Form, FormName, Refusal
 from nas.export.huggingface.native import NATIVE
+from nas.export.training.form import CONFIG
 from search_spaces.architecture import Architecture
 
-FORMS: dict[FormName, Form] = {form.name: form for form in (NATIVE,)}
+FORMS: dict[FormName, Form] = {form.name: form for form in (NATIVE, CONFIG)}
 
 BUNDLE_TITLE: Final = "A scored trial with its results, weights of every task and provenance: what `nas verify` checks"
 

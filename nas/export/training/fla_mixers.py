@@ -107,6 +107,9 @@ def mamba2(mixer: Recurrence, at: str, d_model: int) -> Table:
     require(mixer, at, "fla's mamba2", (*HEADS, "conv_width", "conv_bias"), always)
     if not mixer.conv_width:
         raise Refused(f"{at}conv_width", "0; fla's mamba2 has a convolution")
+    if mixer.n_groups not in (1, mixer.n_heads):
+        # without mamba_ssm it repeats the groups in turn, where ours and the kernels keep a group's heads together
+        raise Refused(f"{at}n_groups", f"{mixer.n_groups}; which heads share a group in fla's mamba2 depends on its kernels")
     return {
         "head_dim": mixer.value_dim,
         "state_size": mixer.key_dim,
