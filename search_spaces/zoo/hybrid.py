@@ -8,6 +8,7 @@ from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence, mamba2
 from search_spaces.primitives.relu2 import ReLU2
 from search_spaces.primitives.short_conv import ShortConv
+from search_spaces.primitives.swiglu import SwiGLU
 from search_spaces.zoo.entry import HEAD_DIM, WINDOW, ZooEntry, attention, ffn, head_dim, heads, model
 
 HYMBA_META = 8
@@ -19,7 +20,8 @@ def _mamba2(d_model: int) -> Recurrence:
 
 def _conv_attention(d_model: int, vocab_size: int) -> Architecture:
     convolution = Layer(mixers=(ShortConv(),), channel=ffn(d_model))
-    return model(d_model, vocab_size, convolution, Layer(mixers=(attention(d_model),), channel=ffn(d_model)))
+    normed = attention(d_model).model_copy(update={"qk_norm": True})
+    return model(d_model, vocab_size, convolution, Layer(mixers=(normed,), channel=ffn(d_model)))
 
 
 def _striped_hyena(d_model: int, vocab_size: int) -> Architecture:
@@ -29,12 +31,12 @@ def _striped_hyena(d_model: int, vocab_size: int) -> Architecture:
 
 
 def _jamba(d_model: int, vocab_size: int) -> Architecture:
-    """Layer 4 of 8, counted from 0, is attention; every second layer is a mixture of experts."""
-    experts = MoE(n_experts=8, top_k=2, d_expert=d_model)
+    """Layer 4 of 8, counted from 0, is attention; every second layer is a mixture of experts, which count by their softmax."""
+    experts, dense = MoE(n_experts=8, top_k=2, d_expert=d_model, normalise=False), SwiGLU(d_ff=d_model)
     layers = (
         Layer(
             mixers=(attention(d_model, rope=False) if position == 4 else Mamba(bcdt_norm=True),),
-            channel=experts if position % 2 else ffn(d_model),
+            channel=experts if position % 2 else dense,
         )
         for position in range(8)
     )
@@ -118,7 +120,7 @@ JAMBA = ZooEntry(
     name="jamba",
     title="Jamba: 1 attention to 7 Mamba layers, mixture of experts in every second",
     source="arXiv 2403.19887",
-    simplified="8 experts for 16, as wide as the model; one block of 8 layers.",
+    simplified="8 experts for 16; these and the dense parts are as wide as the model; one block of 8 layers.",
     builder=_jamba,
 )
 SAMBA = ZooEntry(
