@@ -14,7 +14,7 @@ from kernels.routing import balance_loss
 from search_spaces.architecture import Architecture
 from search_spaces.loop import PONDER_WEIGHT
 from search_spaces.quota import quota
-from workers.model.layers import Initialiser, Pass, State
+from workers.model.layers import Initialiser, Pass, Rows, State
 from workers.model.loop import LoopedCore, LoopEntry
 from workers.model.selection import Admission, initial_rows, run_chosen
 from workers.model.stack import Stack
@@ -91,8 +91,8 @@ class RoutedCore(LoopedCore):
         return first, *((initial_rows(self.layers, batch_size), no_counts(nobody)) for _ in later)
 
     def of_chosen(
-        self, h: Tensor, core_input: Tensor, loop: int, chosen_BT: Tensor, rows: State | None, shared: Pass
-    ) -> tuple[Tensor, State]:
+        self, h: Tensor, core_input: Tensor, loop: int, chosen_BT: Tensor, rows: Rows | None, shared: Pass
+    ) -> tuple[Tensor, Rows]:
         """The loop's output for the chosen tokens, h for the others; and the rows' next states."""
         n_slots = quota(self.share(loop), h.shape[1])
         one, both = _Loop(self.entry, self.layers, loop), torch.cat([h, core_input], dim=-1)

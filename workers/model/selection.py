@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from kernels.quota import Counts, admit
 from kernels.quota import quota as quota_of
 from search_spaces.quota import quota
-from workers.model.layers import Block, Initialiser, Pass, State
+from workers.model.layers import Block, Initialiser, Pass, Rows, State
 from workers.model.streams import per_token, token_vectors
 
 ADMISSION_WEIGHT = 0.01
@@ -28,27 +28,25 @@ class Run(Protocol):
         """The outputs for the tokens of x and the next state."""
 
 
-def initial_rows(block: Block, batch_size: int) -> State:
+def initial_rows(block: Block, batch_size: int) -> Rows:
     """The state of a block that each row of the batch passes by itself: one state for each row."""
-    return tuple(block.initial_state(1) for _ in range(batch_size))
+    return [block.initial_state(1) for _ in range(batch_size)]
 
 
-def run_chosen(
-    block: Run, x: Tensor, chosen_BT: Tensor, n_slots: int, rows: State | None, shared: Pass
-) -> tuple[Tensor, State]:
+def run_chosen(block: Run, x: Tensor, chosen_BT: Tensor, n_slots: int, rows: Rows | None, shared: Pass) -> tuple[Tensor, Rows]:
     """The block's outputs for the chosen tokens of x [B, T, ...], zeros for the others; and the rows' next states.
 
     Without `rows` x is a whole sequence, of which at most `n_slots` tokens may be chosen in each row.
     """
     if rows is None:
-        return _gathered(block, x, chosen_BT, n_slots, shared), ()
-    out, after = torch.zeros_like(x), list(rows)
+        return _gathered(block, x, chosen_BT, n_slots, shared), []
+    out, after = torch.zeros_like(x), [*rows]
     for row, chosen_T in enumerate(chosen_BT):
         tokens_S = chosen_T.nonzero()[:, 0]
         if len(tokens_S):
             passed = _of_tokens(shared, shared.positions.expand(chosen_BT.shape)[row : row + 1, tokens_S], None)
             out[row, tokens_S], after[row] = _row(block, x[row, tokens_S], rows[row], passed)
-    return out, tuple(after)
+    return out, after
 
 
 def _row(block: Run, x: Tensor, state: State, shared: Pass) -> tuple[Tensor, State]:

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from kernels.rotary import rotation
 
 State = tuple[Any, ...]
-"""What a block keeps between tokens when decoding: tensors with the batch first, or the states of inner blocks."""
+"""What a block keeps between tokens when decoding: tensors with the batch first, the states of inner blocks, or `Rows`."""
+Rows = list[State]
+"""One state for each row of the batch, where rows choose for themselves which tokens pass a block."""
 
 
 @dataclass(frozen=True)
