@@ -75,4 +75,5 @@ CONFIG = Form(
     title="Configs for training at scale: flash-linear-attention with flame, litgpt, torchtitan",
     refusals=lambda _: (),
     write=write,
+    has_weights=False,
 )
