@@ -20,6 +20,14 @@ def short_bytes(value: int) -> str:
     return " ".join(_scaled(value, 1024, _BYTES))
 
 
+def ratio(value: float, base: float) -> str:
+    """How many times `base` the value is: `1.5×`, in whole numbers from 100 on; a dash where the base is nothing."""
+    if not base:
+        return "–"
+    found = value / base
+    return f"{found:,.0f}×" if found >= 100 else f"{found:.3g}×"
+
+
 def _scaled(value: int, base: int, units: tuple[str, ...]) -> tuple[str, str]:
     if abs(value) < base:
         return str(value), units[0]

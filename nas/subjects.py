@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
+from uuid import UUID
 
 from nas.errors import Invalid, NotFound
 from search_spaces.architecture import Architecture
@@ -17,7 +18,7 @@ ZOO_PREFIX: Final = "zoo:"
 MAX_REFERENCE: Final = 300
 GRAMMAR: Final = "zoo:NAME, STUDY/NUMBER such as recall/12, or at least 8 hexadecimal digits of an architecture's digest"
 
-_TRIAL: Final = re.compile(r"(?P<study>.+)/(?P<number>0|[1-9][0-9]{0,9})", re.DOTALL)
+_TRIAL: Final = re.compile(r"(?P<study>[^\0]+)/(?P<number>0|[1-9][0-9]{0,9})")
 _DIGEST: Final = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -70,6 +71,15 @@ def parse_reference(text: str) -> Reference:
     if _DIGEST.fullmatch(text.lower()):
         return DigestReference(text.lower())
     raise Invalid(f"{text!r} names no architecture; write {GRAMMAR}")
+
+
+def is_study_id(text: str) -> bool:
+    """Whether a study's id is meant, and not its name."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def build_zoo(reference: ZooReference, d_model: int, vocab_size: int) -> Architecture:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas.quantities import short_bytes, short_count
+from nas.quantities import ratio, short_bytes, short_count
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,11 @@ def test_short_count_has_three_digits_and_a_letter(value: int, text: str) -> Non
 @pytest.mark.parametrize(("value", "text"), [(0, "0 B"), (1023, "1023 B"), (2048, "2.00 KiB"), (5 * 2**20, "5.00 MiB")])
 def test_short_bytes_has_binary_units(value: int, text: str) -> None:
     assert short_bytes(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "base", "text"),
+    [(3, 2, "1.5×"), (1, 3, "0.333×"), (7, 7, "1×"), (12_345, 10, "1,234×"), (0, 5, "0×"), (5, 0, "–")],
+)
+def test_ratio_has_three_digits(value: float, base: float, text: str) -> None:
+    assert ratio(value, base) == text
