@@ -1,175 +1,83 @@
-"""Is a bundle what it says it is? Files by hash, the model rebuilt, its logits and its test values reproduced.
+"""Is an export what it says it is? Files by hash, the model rebuilt, every form loaded by a stranger, values reproduced.
 
-`python -m workers.verify BUNDLE` prints a line per check and ends with 0 when none failed, 1 when one did. A value whose
-data is not at hand is reported as not checked, never as confirmed.
+`python -m workers.verify FOLDER` prints a line per check and ends with 0 when none failed, 1 when one did. It needs no network.
+What cannot be looked at here is reported as not checked, never as confirmed.
 """
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from statistics import fmean
-from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from nas.errors import Invalid
-from nas.export.archive import verify_manifest
-from nas.run import Measurement, Result, Run, TaskResult
-from nas.seeds import derive
-from nas.tasks import AnyTask
-from search_spaces.architecture import Architecture
-from workers import inference, machine, scoring, tasks
-from workers.model import Model, build
-
-LOGIT_TOLERANCE = 1e-5
-"""Of the largest logit."""
-
-VALUE_TOLERANCE = 1e-4
-"""Relative, on the recorded device with the recorded versions; the same processor gives the very number."""
-
-ELSEWHERE_TOLERANCE = 0.5
-"""Of the value's standard error, on another device or with other versions: near ties of the logits may fall the other way."""
-
-ARITHMETIC_TOLERANCE = 1e-9
-"""Of a recorded mean against what it is the mean of."""
+from nas.export.manifest import read_collection
+from workers import machine
+from workers.verification.bundle import bundle_checks
+from workers.verification.check import Check
+from workers.verification.export import Work, begin
+from workers.verification.files import files_check, kind_of
+from workers.verification.strangers import Strangers, strangers
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at, and what was found."""
+def verify(folder: Path, data_root: Path | None) -> Iterator[Check]:
+    """The checks of a bundle, an export, or a folder of several, as they are made. After a failed check of files there are no
+    more of that folder."""
+    with strangers() as helpers:
+        for work in list(_works(folder, data_root, helpers)):
+            yield from work()
 
-    name: str
-    status: Literal["ok", "failed", "not checked"]
-    detail: str
 
-
-def verify(bundle: Path, data_root: Path | None) -> Iterator[Check]:
-    """The checks of a bundle's folder, as they are made. After a failed check of files or documents there are no more."""
-    documents = None
+def _works(folder: Path, data_root: Path | None, helpers: Strangers) -> Iterator[Work]:
+    """All there is to do, with the strangers already under way."""
     try:
-        verify_manifest(bundle)
-        yield Check("files", "ok", "every file is the one that manifest.json lists")
-        documents = _documents(bundle)
-    except (Invalid, OSError, ValueError) as error:
-        yield Check("files", "failed", str(error))
-    if documents is None:
-        return
-    architecture, run, result = documents
-    yield _model_check(architecture, run, result)
-    yield _score_check(run, result)
-    for key, task in zip(run.protocol.task_keys(), run.protocol.tasks, strict=True):
-        yield from _task_checks(bundle, data_root, run, key, task, result)
-
-
-def _documents(bundle: Path) -> tuple[Architecture, Run, Result]:
-    architecture = Architecture.from_json((bundle / "architecture.json").read_bytes())
-    run = Run.from_json((bundle / "run.json").read_bytes())
-    return architecture, run, Result.from_json((bundle / "result.json").read_bytes())
-
-
-def _model_check(architecture: Architecture, run: Run, result: Result) -> Check:
-    if run.architecture != architecture:
-        return Check("model", "failed", "architecture.json and run.json describe different models")
-    with torch.device("meta"):
-        n_params = sum(parameter.numel() for parameter in Model(architecture).parameters())
-    if n_params != result.measurement.n_params:
-        return Check("model", "failed", f"it has {n_params:,} parameters; result.json says {result.measurement.n_params:,}")
-    return Check("model", "ok", f"rebuilt from architecture.json with {n_params:,} parameters, as recorded")
-
-
-def _score_check(run: Run, result: Result) -> Check:
-    """The scores must be the means of the recorded values, which the other checks hold to the model."""
-    values = {one.task: one.values for one in result.tasks}
-    keyed = zip(run.protocol.task_keys(), run.protocol.tasks, strict=True)
-    scores = [fmean(map(task.score, values[key])) for key, task in keyed if values.get(key)]
-    score = fmean(scores) if scores else math.nan
-    recorded = [one.score for one in result.tasks]
-    agrees = len(scores) == len(recorded) and math.dist((*recorded, result.score), (*scores, score)) <= ARITHMETIC_TOLERANCE
-    inside = result.score_low <= result.score <= result.score_high
-    if not (agrees and inside):
-        return Check("score", "failed", f"result.json says {result.score:.6g}; its values say {score:.6g}")
-    return Check("score", "ok", f"{result.score:.6g} is the mean of the recorded values")
-
-
-def _task_checks(bundle: Path, data_root: Path | None, run: Run, key: str, task: AnyTask, result: Result) -> Iterator[Check]:
-    recorded = next((one for one in result.tasks if one.task == key), None)
-    if recorded is None:
-        yield Check(key, "failed", "result.json has no such task, which run.json asks for")
-        return
-    try:
-        model = build(run.architecture).to(machine.device())
-        model.load_state_dict(load_file(bundle / "weights" / f"{key}.safetensors"))
-        parity = load_file(bundle / "parity" / f"{key}.safetensors")
-        yield _logits_check(key, model, parity)
-        yield _value_check(key, model, task, run, recorded, result.measurement, data_root)
-        yield from _replicas_check(key, recorded)
-    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
-        yield Check(key, "failed", f"the weights cannot be used: {error}")
-
-
-def _logits_check(key: str, model: Model, parity: dict[str, torch.Tensor]) -> Check:
-    recorded = parity["logits"]
-    reproduced = inference.logits(model, parity["input_ids"])
-    if reproduced.shape != recorded.shape:
-        return Check(f"{key} logits", "failed", f"shape {tuple(reproduced.shape)}; recorded {tuple(recorded.shape)}")
-    difference = ((reproduced - recorded).abs().max() / recorded.abs().max()).item()
-    status: Literal["ok", "failed"] = "ok" if difference <= LOGIT_TOLERANCE else "failed"
-    return Check(
-        f"{key} logits", status, f"largest difference {difference:.1e} of the largest logit (at most {LOGIT_TOLERANCE:.0e})"
-    )
-
-
-def _value_check(
-    key: str, model: Model, task: AnyTask, run: Run, recorded: TaskResult, measured: Measurement, data_root: Path | None
-) -> Check:
-    """The first replica's test value; its weights are the exported ones."""
-    name = f"{key} {recorded.metric}"
-    try:
-        generator = tasks.build(task, derive(run.data_seed, key), data_root)
+        kind = kind_of(folder)
     except Invalid as error:
-        return Check(name, "not checked", f"corpus missing: {error}")
-    if generator.digest != recorded.data_digest:
-        return Check(name, "not checked", "the data that can be had here is not the data it was measured on")
-    values = inference.sequence_values(model, generator, generator.test(), run.protocol.recipe.batch_size)
-    if values is None:
-        return Check(name, "failed", "the model's logits are not finite")
-    value, expected = values.mean().item(), recorded.values[0]
-    if value == expected:
-        return Check(name, "ok", f"{value:.6g}, exactly as recorded")
-    if machine.device_name(machine.device()) == measured.device and machine.versions() == measured.versions:
-        most, rule = VALUE_TOLERANCE * abs(expected), f"{VALUE_TOLERANCE:.0e} of it, on the recorded device and versions"
+        yield partial(iter, (Check("files", "failed", str(error)),))
+        return
+    files = files_check(folder, kind)
+    yield partial(iter, (files,))
+    if files.status == "failed":
+        return
+    if kind.manifest == "manifest.json":
+        yield partial(bundle_checks, folder, data_root)
+    elif kind.manifest == "export.json":
+        yield from begin(folder, helpers)
     else:
-        most = ELSEWHERE_TOLERANCE * scoring.sample_error(task, values.tolist())
-        rule = f"{ELSEWHERE_TOLERANCE:g} standard errors of the test sample, as device or versions are not the recorded ones"
-    near = abs(value - expected) <= most
-    return Check(name, "ok" if near else "failed", f"{value:.8g}; recorded {expected:.8g} (at most {most:.1e} apart: {rule})")
+        yield from _collected(folder, data_root, helpers)
 
 
-def _replicas_check(key: str, recorded: TaskResult) -> Iterator[Check]:
-    """A bundle has the weights of the first replica alone."""
-    n_others = len(recorded.values) - 1
-    if n_others:
-        detail = f"{n_others} more, whose weights no bundle has; `python -m workers.evaluate run.json` trains them again"
-        yield Check(f"{key} replicas", "not checked", detail)
+def _collected(folder: Path, data_root: Path | None, helpers: Strangers) -> Iterator[Work]:
+    """Every form's folder for itself; they must be of one architecture."""
+    try:
+        collection = read_collection(folder)
+    except Invalid as error:
+        yield partial(iter, (Check("exports", "failed", str(error)),))
+        return
+    for form in collection.forms:
+        for work in _works(folder / form, data_root, helpers):
+            yield partial(_of, form, work)
+
+
+def _of(form: str, work: Work) -> Iterable[Check]:
+    return (replace(check, name=f"{form}: {check.name}") for check in work())
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Verify a bundle's folder. Returns 0 when no check failed, 1 when one did."""
-    parser = argparse.ArgumentParser(prog="python -m workers.verify", description="Verify an exported bundle.")
-    parser.add_argument("bundle", type=Path, help="the bundle's folder")
+    """Verify a folder. Returns 0 when no check failed, 1 when one did."""
+    parser = argparse.ArgumentParser(prog="python -m workers.verify", description="Verify an export.")
+    parser.add_argument("folder", type=Path, help="what nas export wrote")
     parser.add_argument("--data-root", type=Path, help="where the user's corpora are")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     machine.use_exact_arithmetic()
     checks = []
-    for check in verify(options.bundle, options.data_root):
+    for check in verify(options.folder, options.data_root):
         checks.append(check)
         if not options.json:
             sys.stdout.write(f"{check.status:<12} {check.name}: {check.detail}\n")

@@ -19,7 +19,7 @@ TEXT = BytesLM(corpus="book.txt", sequence_length=16, n_validation=16, n_test=16
 def write_manifest(bundle):
     files = [path for path in sorted(bundle.rglob("*")) if path.is_file() and path.name != "manifest.json"]
     listed = {path.relative_to(bundle).as_posix(): {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in files}
-    (bundle / "manifest.json").write_text(json.dumps({"files": listed}))
+    (bundle / "manifest.json").write_text(json.dumps({"format": "nas-bundle/1", "files": listed}))
 
 
 @pytest.fixture(scope="module")

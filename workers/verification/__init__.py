@@ -1,0 +1,1 @@
+"""What `nas verify` checks: one file per kind of check."""
