@@ -70,7 +70,8 @@ def parse_reference(text: str) -> Reference:
         return TrialReference(trial["study"], int(trial["number"]))
     if _DIGEST.fullmatch(text.lower()):
         return DigestReference(text.lower())
-    raise Invalid(f"{text!r} names no architecture; write {GRAMMAR}")
+    guess = f"; did you mean {ZOO_PREFIX}{text}?" if text in ZOO else ""
+    raise Invalid(f"{text!r} names no architecture{guess}; write {GRAMMAR}")
 
 
 def is_study_id(text: str) -> bool:

@@ -5,11 +5,20 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request
 
+from nas.costs.report import MAX_CONTEXT, MAX_CONTEXTS
 from nas.errors import FieldProblem, Invalid, json_pointer
 from nas.store.reads import MAX_PAGE
+from nas.subjects import GRAMMAR, MAX_REFERENCE
 
 StudyId = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9_-]+$", description="The study's id")]
 TrialNumber = Annotated[int, Path(ge=0, lt=2**31, description="The trial's number within its study")]
+Reference = Annotated[str, Query(min_length=1, max_length=MAX_REFERENCE, description=GRAMMAR, examples=["zoo:mamba2"])]
+Contexts = Annotated[
+    tuple[Annotated[int, Query(ge=1, le=MAX_CONTEXT)], ...],
+    Query(alias="context", min_length=1, max_length=MAX_CONTEXTS, description="Context lengths in tokens, each once"),
+]
+Width = Annotated[int | None, Query(ge=8, le=8192, description="Width of a zoo entry; else that of what it is compared with")]
+Vocabulary = Annotated[int | None, Query(ge=2, le=1_000_000, description="Vocabulary of a zoo entry; else that of the other")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Rows per page")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before")]
 

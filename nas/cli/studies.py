@@ -1,6 +1,5 @@
 """Commands about studies: check, submit, list, show, pause, resume, stop."""
 
-import json
 import sys
 from datetime import datetime
 from itertools import islice
@@ -9,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.cli.documents import read_object
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
 from nas.cli.output import print_fields, print_json, print_table, say, score_text, to_data
 from nas.cli.typed import typed
 from nas.client import Client
-from nas.errors import Invalid
 from nas.pricing import Quote
 from nas.quantities import short_count
 from nas.store.views import StudyRow
@@ -135,19 +134,8 @@ def stop(study: StudyArgument, url: Url = None, data_dir: DataDir = None, as_jso
 
 
 def read_document(file: Path) -> dict[str, Any]:
-    """The JSON object in a file or on standard input. Raises `Invalid` with line and column."""
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        document = json.loads(text)
-    except OSError as error:
-        raise Invalid(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Invalid(f"{file} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise Invalid(f"{file}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
-    if not isinstance(document, dict):
-        raise Invalid(f"{file} holds no JSON object; a study is one, such as nas/examples/demo.json")
-    return document
+    """The study in a file or on standard input. Raises `Invalid` with line and column."""
+    return read_object(file, "a study, such as nas/examples/demo.json,")
 
 
 _COSTS = {

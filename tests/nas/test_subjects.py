@@ -37,6 +37,11 @@ def test_word_that_is_none_is_refused_with_the_grammar(text: str) -> None:
         parse_reference(text)
 
 
+def test_zoo_entry_without_its_prefix_is_told_of_it() -> None:
+    with pytest.raises(Invalid, match=r"did you mean zoo:mamba2\?; write zoo:NAME"):
+        parse_reference("mamba2")
+
+
 def test_endless_word_is_not_repeated() -> None:
     with pytest.raises(Invalid, match="a reference of 10,000 characters") as refused:
         parse_reference("a" * 10_000)
