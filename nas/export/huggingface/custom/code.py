@@ -1,0 +1,127 @@
+"""The two Python files of a custom model: its configuration, and its layers with what transformers asks of a model.
+
+Text only: the layers come from `nas.export.code`, the rest from the templates beside this file.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+from nas.export.code import ModelCode
+from nas.export.code.scopes import global_names
+from nas.export.code.sources import External
+from nas.export.code.writing import imports_text
+from search_spaces.architecture import Architecture, ContinuousInput
+from search_spaces.summary import summarise
+
+WIDTH = 128
+NAME_DIGITS = 10
+"""Of the digest. transformers keeps the modules and classes that it has loaded, so every architecture has names of its own."""
+
+OFFERED = """\
+import torch
+import torch.nn.functional as F
+from dataclasses import dataclass
+from torch import Tensor, nn
+from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast, MaskedLMOutput
+from typing import Any, ClassVar
+"""
+"""What the templates may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an architecture's files, and its type of model, are called."""
+
+    model_type: str
+    configuration: str
+    modeling: str
+    model_class: str
+    auto_class: str
+    """The class of transformers that finds it."""
+
+
+def names(architecture: Architecture) -> Names:
+    """The same for the same architecture. Models that see later tokens do not go on: they fill in tokens that are hidden."""
+    model_type, kind = f"nas_{architecture.digest[:NAME_DIGITS]}", "CausalLM" if architecture.causal else "MaskedLM"
+    return Names(
+        model_type=model_type,
+        configuration=f"configuration_{model_type}",
+        modeling=f"modeling_{model_type}",
+        model_class=f"NasFor{kind}",
+        auto_class=f"AutoModelFor{kind}",
+    )
+
+
+def configuration(architecture: Architecture, code: ModelCode) -> str:
+    """`configuration_*.py`."""
+    # the form refuses measurements
+    assert not isinstance(architecture.input, ContinuousInput)
+    classes = [f"    {name}," for name in _dataclasses(code.configs)]
+    body = _template("configuration").substitute(
+        dataclasses=code.configs.strip(),
+        classes="\n".join(classes),
+        model_type=names(architecture).model_type,
+        causal=architecture.causal,
+        tied=architecture.input.tie_embeddings,
+    )
+    return f"{_title(architecture, 'Sizes of a model')}\n\n{_imports(body, code.imports)}\n\n{body}"
+
+
+def modeling(architecture: Architecture, code: ModelCode) -> str:
+    """`modeling_*.py`."""
+    kind = "decoder" if architecture.causal else "encoder"
+    body = "\n\n".join((code.modules.strip() + "\n", *(_template(name).template for name in ("pretrained", kind))))
+    defined = {*_defined(code.configs), "NasConfig", "read"} & _used(body)
+    ours = _relative_import(names(architecture).configuration, defined)
+    return f"{_title(architecture, 'Layers of a model')}\n\n{_imports(body, code.imports)}\n{ours}\n\n{body}"
+
+
+def _title(architecture: Architecture, what: str) -> str:
+    """A docstring. What people call the model is theirs, and no part of code."""
+    return f'"""{what}, written for this architecture alone.\n\n{summarise(architecture)}\n"""'
+
+
+def _imports(body: str, offered: str) -> str:
+    """Of the imports those that the code uses."""
+    used = _used(body)
+    return imports_text({found for found in _externals(offered + OFFERED) if found.bound in used})
+
+
+def _externals(imports: str) -> Iterator[External]:
+    for node in ast.parse(imports).body:
+        if isinstance(node, ast.Import):
+            yield from (External(one.asname or one.name, one.name, None) for one in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield from (External(one.asname or one.name, node.module or "", one.name) for one in node.names)
+
+
+def _relative_import(module: str, found: Iterable[str]) -> str:
+    # constants, classes, functions
+    found = sorted(found, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    line = f"from .{module} import {', '.join(found)}\n"
+    return line if len(line) <= WIDTH else f"from .{module} import (\n" + "".join(f"    {one},\n" for one in found) + ")\n"
+
+
+def _used(code: str) -> set[str]:
+    return {name.id for name in global_names(ast.parse(code))}
+
+
+def _defined(code: str) -> Iterator[str]:
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _dataclasses(code: str) -> Iterator[str]:
+    yield from (node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef) and node.decorator_list)
+
+
+def _template(name: str) -> Template:
+    return Template(files(__package__).joinpath("templates", f"{name}.txt").read_text(encoding="utf-8"))
