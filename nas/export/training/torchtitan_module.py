@@ -10,6 +10,7 @@ from nas.export.training.text import Value
 
 GROUPED = {
     "model": "qwen3",
+    "classes": "Qwen3Model, Qwen3TransformerBlock",
     "model_class": "Qwen3Model",
     "block_class": "Qwen3TransformerBlock",
     "parallelize": "parallelize_qwen3",
@@ -31,6 +32,7 @@ def _attention(n_heads: int, n_kv_heads: int, head_dim: int, qk_norm: bool):
 }
 LATENT = {
     "model": "deepseek_v3",
+    "classes": "DeepSeekV3Model, DeepSeekV3TransformerBlock",
     "model_class": "DeepSeekV3Model",
     "block_class": "DeepSeekV3TransformerBlock",
     "parallelize": "parallelize_deepseekv3",
@@ -87,7 +89,7 @@ from torchtitan.models.common.config_utils import (
 from torchtitan.models.common.feed_forward import FeedForward
 from torchtitan.models.common.nn_modules import RMSNorm
 from torchtitan.models.common.param_init import skip_param_init
-from torchtitan.models.$model.model import $block_class, $model_class
+from torchtitan.models.$model.model import $classes
 from torchtitan.models.$model.parallelize import $parallelize
 from torchtitan.protocols.model_spec import ModelSpec
 from torchtitan.trainer import Trainer

@@ -20,7 +20,7 @@ def fla(config: Config) -> int:
 def _fla_layer(config: Config, spec: Config | None) -> int:
     d = config["hidden_size"]
     if config["model_type"] in ("mamba", "mamba2"):
-        return d + MIXERS[config["model_type"]](config)
+        return int(d + MIXERS[config["model_type"]](config))
     mixer = MIXERS[config["model_type"]](config) if spec is None else _fla_attention({**config, **spec})
     return int(2 * d + mixer + 3 * d * _fla_hidden(config))
 
