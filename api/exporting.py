@@ -21,10 +21,14 @@ from fastapi.responses import Response, StreamingResponse
 from api.errors import Busy, NoSpace, TooMany
 from api.security import Reader
 from api.services import Services, ServicesDep
+from nas.errors import FieldProblem, Invalid
 from nas.export.folder import Parcel, write
-from nas.export.forms import ExportName
+from nas.export.form import ExportName
 from nas.export.packing import MEDIA_TYPES, ArchiveKind, archived, chunks_of, members_of
+from nas.export.scaled import scaled
+from nas.export.size import Size
 from nas.private_files import private_folder
+from search_spaces.scaling import Growth
 
 EXPORTS_PER_KEY: Final = 8
 EXPORTS: Final = 64
@@ -39,6 +43,22 @@ Task = Annotated[
     str | None, Query(max_length=100, description="Whose weights, where a study has several tasks; else the first")
 ]
 Weights = Annotated[bool, Query(description="Whether weights are wanted, for forms that can do without")]
+
+
+def size_asked(
+    scale_to: Annotated[
+        str | None, Query(max_length=40, description="Grow it to so many parameters, such as 350M; weights are left out")
+    ] = None,
+    width: Annotated[int | None, Query(ge=1, le=65_536, description="Grow it to this width")] = None,
+    depth: Annotated[int | None, Query(ge=1, le=100_000, description="Grow it to so many layers")] = None,
+    growth: Annotated[Growth | None, Query(description="How layers multiply; else by their pattern")] = None,
+    vocab_size: Annotated[int | None, Query(ge=2, le=1_000_000, description="Tokens of what is grown; else as many")] = None,
+) -> Size:
+    """The size that is asked for."""
+    return Size(scale_to=scale_to, width=width, depth=depth, growth=growth, vocab_size=vocab_size)
+
+
+SizeDep = Annotated[Size, Depends(size_asked)]
 
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -62,6 +82,14 @@ async def held(principal: Reader, services: ServicesDep) -> AsyncIterator[ExitSt
 
 
 HeldDep = Annotated[ExitStack, Depends(held)]
+
+
+def at_size(parcel: Parcel, size: Size) -> Parcel:
+    """The same at the size that is asked for. Raises `Invalid` naming the parameter that asks too much."""
+    try:
+        return scaled(parcel, size) if size.is_asked else parcel
+    except Invalid as error:
+        raise Invalid(str(error), tuple(FieldProblem(f"/query{one.pointer}", one.reason) for one in error.problems)) from error
 
 
 def written(parcel: Parcel, name: ExportName, kind: ArchiveKind, services: Services, held: ExitStack) -> Chunks:

@@ -12,23 +12,27 @@ with Client() as nas:
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
-from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from nas.architectures import ArchitectureView
 from nas.connection import Connection, find_connection
 from nas.export.archive import receive, unpack
+from nas.export.form import ExportName
+from nas.export.size import OWN_SIZE, Size
 from nas.keys import NewKey, Scope
 from nas.pricing import Quote
 from nas.problem import NothingThere, Problem, StateConflict
 from nas.store.reads import SortName
 from nas.store.views import EventView, KeyView, LeaderboardRow, Page, StudyRow, StudyView, TrialRow, TrialView
 from nas.study import FINAL_STUDY_STATES, StudySpec, StudyState
+from nas.subjects import is_study_id
 from nas.transport import Query, Transport
 from nas.trial import TrialState
 
@@ -137,12 +141,32 @@ class Client:
         """End a study for good; what was measured stays."""
         return self._wish(study, "stop")
 
-    def export(self, study: str, number: int, folder: Path, *, replace: bool = False) -> tuple[Path, ...]:
-        """Take a trial home as a bundle in `folder`. Returns the files. Raises as `nas.export.archive.unpack` does."""
+    def export(
+        self,
+        study: str,
+        number: int,
+        folder: Path,
+        *,
+        replace: bool = False,
+        form: ExportName = "bundle",
+        task: str | None = None,
+        weights: bool = True,
+        size: Size = OWN_SIZE,
+    ) -> tuple[Path, ...]:
+        """Take a trial home in `folder`, as a bundle or in another form. Returns the files.
+
+        `task` says whose weights, where there are several tasks; a trial at another size has none. Raises as
+        `nas.export.archive.unpack` does.
+        """
+        query: Query = {"format": form, "task": task, "weights": weights, **asdict(size)}
         with TemporaryFile() as archive:
-            with self._transport.download(f"{self._path(study)}/trials/{number}/export") as chunks:
+            with self._transport.download(f"{self._path(study)}/trials/{number}/export", query) as chunks:
                 receive(chunks, archive)
             return unpack(archive, folder, replace=replace)
+
+    def architecture(self, digest: str) -> ArchitectureView:
+        """An architecture that was tried, by its digest or the first digits of it: its cost, its forms, its trials."""
+        return _read(ArchitectureView, self._transport.get(f"/v1/architectures/{quote(digest, safe='')}"))
 
     def create_key(self, owner: str, scopes: tuple[Scope, ...], label: str = "") -> NewKey:
         """A new API key. Its token is in the answer and nowhere else."""
@@ -161,7 +185,7 @@ class Client:
         return _read(StudyRow, self._transport.post(f"{self._path(study)}:{verb}", repeatable=True).content)
 
     def _path(self, study: str) -> str:
-        return f"/v1/studies/{study if _is_id(study) else self._id_of(study)}"
+        return f"/v1/studies/{study if is_study_id(study) else self._id_of(study)}"
 
     def _id_of(self, name: str) -> str:
         found = [study.id for study in islice(self.studies(name=name), 2)]
@@ -190,11 +214,3 @@ def _read(kind: type[Item], content: bytes | str) -> Item:
 def _body(spec: Spec) -> str:
     """One text for one document, so that its hash can be its idempotency key."""
     return spec.canonical_json() if isinstance(spec, StudySpec) else json.dumps(spec, sort_keys=True, allow_nan=False)
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from nas.errors import FieldProblem, NasError
+from nas.export.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class Problem:
     code: str = ""
     request_id: str | None = None
     errors: tuple[FieldProblem, ...] = ()
+    reasons: tuple[Refusal, ...] = ()
+    """Why a form of export is not to be had."""
 
     @classmethod
     def from_data(cls, status: int, data: Mapping[str, Any]) -> Self:
@@ -30,12 +33,17 @@ class Problem:
             errors=tuple(
                 FieldProblem(str(item.get("pointer", "")), str(item.get("reason", ""))) for item in data.get("errors") or ()
             ),
+            reasons=tuple(
+                Refusal(*(str(item.get(name, "")) for name in ("target", "field", "reason")))
+                for item in data.get("reasons") or ()
+            ),
         )
 
     def __str__(self) -> str:
-        """Title and detail, then one line for each field that they do not mention."""
+        """Title and detail, then one line for each field that they do not mention, and for each reason."""
         lines = [": ".join(filter(None, (self.title, self.detail)))]
         lines += [f"  {error.pointer or '/'}: {error.reason}" for error in self.errors if error.reason not in self.detail]
+        lines += [f"  {refusal.target}: {refusal.reason}" for refusal in self.reasons]
         return "\n".join(lines)
 
 

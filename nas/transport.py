@@ -57,10 +57,10 @@ class Transport:
         self._repeat(lambda: self._http.delete(path), safe=True)
 
     @contextmanager
-    def download(self, path: str) -> Iterator[Iterator[bytes]]:
+    def download(self, path: str, query: Query | None = None) -> Iterator[Iterator[bytes]]:
         """The chunks of a large answer. Raises `Unreachable` when it breaks off."""
         try:
-            with self._stream(path, {}) as response:
+            with self._stream(path, {}, query) as response:
                 yield response.iter_bytes()
         except httpx.TransportError as error:
             raise self._silence(error) from None
@@ -88,9 +88,9 @@ class Transport:
             time.sleep(_delay(failures + 1))
 
     @contextmanager
-    def _stream(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    def _stream(self, path: str, headers: Mapping[str, str], query: Query | None = None) -> Iterator[httpx.Response]:
         timeout = httpx.Timeout(STREAM_SECONDS, connect=CONNECT_SECONDS)
-        request = self._http.build_request("GET", path, headers=headers, timeout=timeout)
+        request = self._http.build_request("GET", path, params=_params(query), headers=headers, timeout=timeout)
         response = self._repeat(lambda: self._http.send(request, stream=True), safe=True)
         try:
             yield response

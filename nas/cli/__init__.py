@@ -36,10 +36,11 @@ COMMANDS = (
     LazyCommand("trial", "nas.cli.results:trial", "Show one trial of a study.", RESULT),
     LazyCommand(
         "export",
-        "nas.cli.bundles:export",
-        "Take home a trial as a bundle that rebuilds and runs, or a zoo entry that transformers loads.",
+        "nas.cli.export:export",
+        "Take home a trial, a zoo entry or any architecture, in a form that other programs load.",
         RESULT,
     ),
+    LazyCommand("diff", "nas.cli.diff:diff", "Compare two architectures: trials, zoo entries, files.", RESULT),
     LazyCommand("verify", "nas.cli.verify:verify", "Rebuild a bundle and reproduce its recorded numbers.", RESULT),
 )
 

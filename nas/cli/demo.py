@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.bundles import best_trial
+from nas.cli.export import best_trial
 from nas.cli.failures import INTERRUPTED, CheckFailed
 from nas.cli.options import AsJson
 from nas.cli.output import say

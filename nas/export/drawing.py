@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from nas.errors import Invalid, NasError
+from nas.export.folder import Parcel
+from nas.export.manifest import Drawn
 from search_spaces.architecture import Architecture
 
 
@@ -22,3 +25,9 @@ def draw(architecture: Architecture, seed: int, folder: Path) -> tuple[Path, Pat
     if done.returncode:
         raise NasError(f"the weights could not be drawn:\n{done.stderr.strip()}")
     return folder / "weights.safetensors", folder / "parity.safetensors"
+
+
+def with_drawn_weights(parcel: Parcel, seed: int, folder: Path) -> Parcel:
+    """The same with weights, which lie in an existing folder. Raises as `draw` does."""
+    weights, parity = draw(parcel.subject.architecture, seed, folder)
+    return replace(parcel, subject=replace(parcel.subject, weights=weights, parity=parity), origin=Drawn(seed=seed))

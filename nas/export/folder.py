@@ -13,8 +13,8 @@ from pathlib import Path
 from nas.errors import Conflict
 from nas.export.bundle import Source
 from nas.export.bundle import write_folder as write_bundle
-from nas.export.form import Form, Refusal, Subject
-from nas.export.forms import FORMS, Availability, ExportName, SingleName
+from nas.export.form import Availability, ExportName, Form, Refusal, SingleName, Subject
+from nas.export.forms import FORMS
 from nas.export.instructions import collection_readme, form_readme
 from nas.export.manifest import (
     COLLECTION_NAME,
@@ -34,10 +34,11 @@ WEIGHT_SUFFIXES = (".safetensors", ".onnx")
 
 
 class NotAvailable(Conflict):
-    """This cannot be exported so, for these reasons."""
+    """This cannot be exported so, for these reasons; the message has the first."""
 
-    def __init__(self, message: str, reasons: tuple[Refusal, ...]) -> None:
-        super().__init__(message)
+    def __init__(self, title: str, name: ExportName, reasons: tuple[Refusal, ...]) -> None:
+        others = f" ({len(reasons)} reasons in all)" if len(reasons) > 1 else ""
+        super().__init__(f"{title} cannot be exported as {name}: {reasons[0].reason}{others}")
         self.reasons = reasons
 
 
@@ -63,6 +64,13 @@ def available(parcel: Parcel) -> tuple[Availability, ...]:
     return (*forms, Availability.of_bundle(lacks_bundle))
 
 
+def require(parcel: Parcel, name: ExportName) -> None:
+    """Raises `NotAvailable` for a form that the architecture cannot take, whatever weights there will be."""
+    reasons = FORMS[name].refusals(parcel.subject.architecture) if name != "all" and name != "bundle" else ()
+    if reasons:
+        raise NotAvailable(parcel.subject.title, name, reasons)
+
+
 def write(parcel: Parcel, name: ExportName, folder: Path) -> None:
     """Write one format, or all that can be had, into an empty folder. Raises `NotAvailable` with every reason."""
     if name == "all":
@@ -70,7 +78,7 @@ def write(parcel: Parcel, name: ExportName, folder: Path) -> None:
         return
     reasons = next(one.reasons for one in available(parcel) if one.form == name)
     if reasons:
-        raise NotAvailable(_refusal(parcel.subject.title, name, reasons), reasons)
+        raise NotAvailable(parcel.subject.title, name, reasons)
     _write_one(parcel, name, folder)
 
 
@@ -80,12 +88,6 @@ def _reasons(parcel: Parcel, form: Form) -> tuple[Refusal, ...]:
     if parcel.subject.weights is None and (form.needs_weights or (parcel.missing and form.has_weights)):
         reasons += (Refusal(form.name, "weights", parcel.missing or "there is nothing in it without weights"),)
     return reasons
-
-
-def _refusal(title: str, name: str, reasons: tuple[Refusal, ...]) -> str:
-    return f"{title} cannot be exported as {name}: {reasons[0].reason}" + (
-        f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
-    )
 
 
 def _write_one(parcel: Parcel, name: SingleName, folder: Path) -> None:
@@ -117,7 +119,8 @@ def _write_collection(parcel: Parcel, folder: Path) -> None:
         if one.available:
             (folder / one.form).mkdir()
             _write_one(parcel, one.form, folder / one.form)
-    _write_text(folder / "README.md", collection_readme(parcel.subject, found))
+    for path, text in {**parcel.documents, "README.md": collection_readme(parcel.subject, found)}.items():
+        _write_text(folder / path, text)
     manifest = CollectionManifest(
         title=parcel.subject.title,
         architecture_digest=parcel.subject.architecture.digest,

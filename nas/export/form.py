@@ -7,21 +7,15 @@ them imports torch; what needs torch runs as a process of its own.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
+from nas.export.refusal import Refusal as Refusal
 from search_spaces.architecture import Architecture
 
 FormName = Literal["native", "huggingface", "torch", "config", "onnx"]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a target cannot say an architecture: what it is, the first field in the way, and the whole reason."""
-
-    target: str
-    """Such as `llama`, a model type of transformers, or `onnx`."""
-    field: str
-    reason: str
+SingleName = Literal["native", "huggingface", "torch", "config", "onnx", "bundle"]
+ExportName = Literal["native", "huggingface", "torch", "config", "onnx", "bundle", "all"]
+BUNDLE_TITLE: Final = "A scored trial with its results, weights of every task and provenance: what `nas verify` checks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +59,24 @@ class Form:
     """Whether there is nothing to write without weights."""
     has_weights: bool = True
     """Whether weights are among its files, where there are some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """Whether something can take a form, and every reason if it cannot."""
+
+    form: SingleName
+    title: str
+    available: bool
+    needs_weights: bool
+    reasons: tuple[Refusal, ...]
+
+    @classmethod
+    def of(cls, form: Form, reasons: tuple[Refusal, ...]) -> "Availability":
+        """A form with every reason against it."""
+        return cls(form=form.name, title=form.title, available=not reasons, needs_weights=form.needs_weights, reasons=reasons)
+
+    @classmethod
+    def of_bundle(cls, reasons: tuple[Refusal, ...]) -> "Availability":
+        """The same of a bundle."""
+        return cls(form="bundle", title=BUNDLE_TITLE, available=not reasons, needs_weights=True, reasons=reasons)

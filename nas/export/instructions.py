@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from nas.export.form import Form, FormName, Subject, Written
-from nas.export.forms import Availability
+from nas.export.form import Availability, Form, FormName, Subject, Written
 from search_spaces.summary import summarise
 
 _TEXT = """\

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError
 
 from nas.errors import Invalid
-from nas.export.form import FormName, Refusal, Subject, Written
+from nas.export.form import FormName, Refusal, SingleName, Subject, Written
 from search_spaces.document import Document
 
 NAME = "export.json"
@@ -99,7 +99,7 @@ class ExportManifest(Document):
 class Absence(Document):
     """A form that a collection lacks, and why."""
 
-    form: FormName | Literal["bundle"]
+    form: SingleName
     reasons: tuple[Reason, ...]
 
 
@@ -109,7 +109,7 @@ class CollectionManifest(Document):
     format: Literal["nas-exports/1"] = "nas-exports/1"
     title: str
     architecture_digest: Sha256
-    forms: tuple[FormName | Literal["bundle"], ...]
+    forms: tuple[SingleName, ...]
     absent: tuple[Absence, ...]
     files: Files
     """Every file of every form, and the manifests of the forms."""
