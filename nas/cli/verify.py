@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -12,11 +15,13 @@ from nas.cli.failures import CheckFailed
 from nas.cli.options import AsJson
 from nas.cli.output import print_json, say
 from nas.errors import NotFound
+from nas.export.archive import unpack
+from nas.export.staging import MANIFESTS, is_export
 from nas.settings import Settings
 
 
 def verify(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder that nas export made.")],
+    export: Annotated[Path, typer.Argument(metavar="EXPORT", help="What nas export wrote: a folder, or its zip or tar.")],
     data_root: Annotated[
         Path | None,
         typer.Option(
@@ -25,18 +30,34 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild a bundle and reproduce its recorded numbers.
+    """Check an export: every file, the model rebuilt, each form loaded by a fresh process without us, recorded values.
 
-    Runs `python -m workers.verify`, which needs torch; the rest of this command line does not.
+    Needs no network. Runs `python -m workers.verify`, which needs torch; the rest of this command line does not.
     """
-    if not (bundle / "manifest.json").is_file():
-        raise NotFound(f"{bundle} is not a bundle: it has no manifest.json")
-    root = data_root or Settings().data_root
-    command = [sys.executable, "-m", "workers.verify", str(bundle)]
-    command += [f"--data-root={root}"] if root else []
-    if not (_verify_as_json(command) if as_json else subprocess.run(command, check=False).returncode == 0):
-        raise CheckFailed(f"{bundle} does not verify")
-    say(f"{bundle} verifies: everything that could be checked here holds")
+    with _folder_of(export) as folder:
+        root = data_root or Settings().data_root
+        command = [sys.executable, "-m", "workers.verify", str(folder)]
+        command += [f"--data-root={root}"] if root else []
+        verified = _verify_as_json(command) if as_json else subprocess.run(command, check=False).returncode == 0
+    if not verified:
+        raise CheckFailed(f"{export} does not verify")
+    say(f"{export} verifies: everything that could be checked here holds")
+
+
+@contextmanager
+def _folder_of(export: Path) -> Iterator[Path]:
+    """The folder itself, or what is in an archive, in a folder that is gone at the end.
+
+    Raises `NotFound` for what is no export, `Invalid` for an archive that leads outside or whose files are not as they say.
+    """
+    if not export.is_file():
+        if not is_export(export):
+            raise NotFound(f"{export} is not an export: it has none of {', '.join(MANIFESTS)}")
+        yield export
+        return
+    with TemporaryDirectory(prefix="nas-verify-") as scratch, export.open("rb") as archive:
+        unpack(archive, Path(scratch) / "export")
+        yield Path(scratch) / "export"
 
 
 def _verify_as_json(command: list[str]) -> bool:
