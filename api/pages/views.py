@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from api import body
 from api.errors import Kind
-from api.pages import assets
+from api.pages import assets, compare
 from api.pages.rendering import render
 from api.routers.leaderboard import FilterDep, SortDep
 from api.routers.parameters import Cursor, StudyId, TrialNumber
@@ -43,6 +43,7 @@ WISHES: Final = {"pause": Wish.PAUSE, "resume": Wish.RUN, "stop": Wish.STOP}
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.include_router(router)
+    app.include_router(compare.router)
 
 
 def refused(request: Request, kind: Kind, detail: str) -> Response:

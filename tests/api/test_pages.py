@@ -33,6 +33,7 @@ FLAGS = [
 ]
 ATTACK = "<img src=x onerror=alert(1)><script>alert(2)</script>&amp;{{7*7}}"
 REFERENCES = ("transformer", "mamba2")
+COMPARED = "/compare?a=ID/5&b=zoo:jamba"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the pages are tested in chromium, which is not installed")
 
@@ -158,6 +159,34 @@ def test_a_trial_shows_genes_in_the_order_of_decision_and_kinds_before_their_kno
     assert list(attention) == ["kind", "head_dim", "n_heads", "n_kv_heads"]
 
 
+def test_a_trial_is_compared_with_what_a_person_names(page: Page, service: Service, study: str, trouble: list[str]):
+    page.goto(f"{service.url}{study}/trials/5")
+    page.get_by_role("link", name="Compare with").click()
+    page.get_by_label("Second").fill("zoo:jamba")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Layer by layer")).to_be_visible()
+    expect(page.get_by_role("link", name=f'trial 5 of "{ATTACK}"')).to_be_visible()
+    expect(page.get_by_role("group", name="Both")).to_contain_text("7 mamba")
+    expect(page.locator("#verdict")).to_have_text("Scores belong to trials; this compares structure and cost.")
+    expect(page.get_by_role("group", name="Cost by context").get_by_role("row")).to_have_count(5)
+    expect(page.locator(".layers .only_b, .layers .changed").first).to_be_visible()
+    page.get_by_label("Second").fill("zoo:mambo")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("alert")).to_contain_text("did you mean 'mamba'")
+    expect(page.get_by_label("First")).to_have_value(f"{study.rpartition('/')[2]}/5")
+    # the browser's console tells of the 404
+    assert len(trouble) == 1
+    trouble.clear()
+
+
+def test_rows_of_the_leaderboard_are_compared_with_the_first(page: Page, service: Service, study: str):
+    page.goto(service.url + study)
+    board = page.get_by_role("group", name="Leaderboard").get_by_role("rowgroup")
+    expect(board.nth(1).get_by_role("link", name="compare with")).to_have_count(0)
+    board.nth(3).get_by_role("link", name="compare with").click()
+    expect(page.locator("#verdict")).to_contain_text("95 % intervals")
+
+
 def test_what_users_wrote_is_never_run(page: Page, service: Service, study: str):
     page.goto(service.url + study)
     expect(page.get_by_text(ATTACK).first).to_be_visible()
@@ -200,10 +229,15 @@ def test_sorting_and_paging_need_no_script(browser: Browser, service: Service, v
     context.close()
 
 
-@pytest.mark.parametrize("path", ["/", "STUDY", "STUDY/trials/0"])
+def address(path: str, study: str) -> str:
+    """A path in which STUDY stands for the study's page, and ID for its id."""
+    return path.replace("STUDY", study).replace("ID", study.rpartition("/")[2])
+
+
+@pytest.mark.parametrize("path", ["/", "STUDY", "STUDY/trials/0", "/compare", COMPARED])
 def test_nothing_is_wider_than_a_phone(page: Page, service: Service, study: str, path: str):
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(service.url + path.replace("STUDY", study))
+    page.goto(service.url + address(path, study))
     expect(page.get_by_role("heading").first).to_be_visible()
     for part in ("body", "main", "header"):
         box = page.locator(part).first.bounding_box()
@@ -272,7 +306,9 @@ def test_the_keyboard_reaches_everything(page: Page, service: Service, study: st
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/login", "/", "STUDY", "STUDY/trials/0", "/studies/none"])
+@pytest.mark.parametrize(
+    "path", ["/login", "/", "STUDY", "STUDY/trials/0", "/studies/none", COMPARED, "/compare?a=?&b=zoo:mamba"]
+)
 def test_pages_are_accessible(
     browser: Browser,
     service: Service,
@@ -286,7 +322,7 @@ def test_pages_are_accessible(
         color_scheme=scheme, bypass_csp=True, extra_http_headers={"Authorization": f"Bearer {visitor}"}
     )
     page = context.new_page()
-    page.goto(service.url + path.replace("STUDY", study))
+    page.goto(service.url + address(path, study))
     expect(page.get_by_role("heading").first).to_be_visible()
     found = Axe().run(page)
     context.close()
@@ -298,6 +334,15 @@ def test_pages_without_a_session_lead_to_the_login(context: BrowserContext, serv
     page.goto(service.url + study)
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     assert quote(study, safe="") in page.url
+
+
+def test_a_login_leads_to_the_comparison_that_was_asked_for(context: BrowserContext, service: Service, visitor: str):
+    page = context.new_page()
+    page.goto(f"{service.url}/compare?a=zoo:mamba&b=zoo:samba")
+    page.get_by_label("API key").fill(visitor)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Layer by layer")).to_be_visible()
+    assert page.url.endswith("/compare?a=zoo:mamba&b=zoo:samba")
 
 
 def test_a_study_of_somebody_else_is_not_there(service: Service, study: str):
