@@ -17,6 +17,7 @@ from nas.study import StudyState
 from tests.api.conftest import Service
 from tests.api.seeding import Driver
 
+DIGEST = "0" * 64
 SPEC = {"name": "matrix", "space": {"preset": "recall_demo"}}
 APP = create_app()
 KEY = {"owner": "somebody", "scopes": ["read"]}
@@ -33,7 +34,7 @@ class Operation:
         return f"{self.method} {self.path}"
 
     def send(self, client: httpx.Client, study_id: str, key_id: str = "0" * 12) -> httpx.Response:
-        path = self.path.format(study_id=study_id, number=0, key_id=key_id)
+        path = self.path.format(study_id=study_id, number=0, key_id=key_id, digest=DIGEST)
         body = (
             {"/v1/studies": SPEC, "/v1/studies:check": SPEC, "/v1/keys": KEY}.get(self.path) if self.method == "POST" else None
         )
