@@ -19,6 +19,7 @@ from nas.export.training.fla_mixers import (
 )
 from nas.export.training.target import (
     EPS,
+    MAX_POSITIONS,
     ROPE_BASE,
     Files,
     Place,
@@ -41,7 +42,6 @@ from search_spaces.primitives.recurrence import Recurrence
 from search_spaces.primitives.swiglu import SwiGLU
 
 VERSION = "flash-linear-attention 0.6.0"
-MAX_POSITIONS = 131_072
 SAMBA_MULTIPLE = 256
 """Samba rounds the width of its feed-forward up to a multiple of this, and a config cannot say it otherwise."""
 ABSENT = {

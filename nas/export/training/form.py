@@ -19,7 +19,7 @@ TARGETS = (FLA, FLAME, LITGPT, TORCHTITAN)
 
 
 @dataclass(frozen=True, slots=True)
-class Availability:
+class TargetAvailability:
     """Whether a training program can say an architecture."""
 
     target: str
@@ -28,11 +28,11 @@ class Availability:
     """Why not, where it cannot."""
 
 
-def targets(architecture: Architecture) -> tuple[Availability, ...]:
+def targets(architecture: Architecture) -> tuple[TargetAvailability, ...]:
     """Of every training program."""
     found = ((target, _files(target, architecture)) for target in TARGETS)
     return tuple(
-        Availability(target.name, target.title, files if isinstance(files, Refusal) else None) for target, files in found
+        TargetAvailability(target.name, target.title, files if isinstance(files, Refusal) else None) for target, files in found
     )
 
 

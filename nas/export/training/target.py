@@ -17,6 +17,8 @@ from search_spaces.primitives import Channel, Mixer, Primitive
 EPS = 1e-5
 """Of every norm of ours but the heads' of RWKV."""
 ROPE_BASE = 10_000
+MAX_POSITIONS = 131_072
+"""Our models have no limit; a config must state one."""
 
 Files = Mapping[str, str]
 """Text by path, below the export's folder."""

@@ -7,6 +7,7 @@ turns halves, as ours does. Layers may differ in everything that a block says.
 from nas.export.training.recipe import DEFAULT, Schedule
 from nas.export.training.target import (
     EPS,
+    MAX_POSITIONS,
     ROPE_BASE,
     Files,
     Place,
@@ -28,8 +29,6 @@ from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.swiglu import SwiGLU
 
 VERSION = "torchtitan 0.3.0"
-MAX_POSITIONS = 131_072
-"""The longest sequence that it may be trained on; torchtitan makes tables of the training's own length."""
 
 
 def files(architecture: Architecture) -> Files:

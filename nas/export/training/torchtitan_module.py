@@ -4,10 +4,13 @@ Only `attention` and the imports differ between the two kinds of blocks. Everyth
 """
 
 from itertools import groupby
+from pprint import pformat
 from string import Template
+from textwrap import indent
 
 from nas.export.training.text import Value
 
+WIDTH = 100
 GROUPED = {
     "model": "qwen3",
     "classes": "Qwen3Model, Qwen3TransformerBlock",
@@ -217,5 +220,6 @@ def literal(value: Value) -> str:
     """A value as Python, the items of a list on lines of their own and equal ones together."""
     if not isinstance(value, list):
         return repr(value)
-    runs = ((item, len([*run])) for item, run in groupby(value))
-    return "[\n" + "".join(f"    *[{item!r}] * {length},\n" for item, length in runs) + "]"
+    runs = ((pformat(item, width=WIDTH, sort_dicts=False), len([*run])) for item, run in groupby(value))
+    lines = (f"    *[\n{indent(item, ' ' * 8)}\n    ] * {length},\n" for item, length in runs)
+    return f"[\n{''.join(lines)}]"
