@@ -12,12 +12,16 @@ from nas.export.huggingface.rules import NamedArrays, Rules
 from search_spaces.architecture import Architecture, TokenInput
 from search_spaces.primitives import Primitive
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.recurrence import Recurrence
 
 EPS = 1e-5
 ROPE_THETA = 10_000.0
 MAX_POSITIONS = 131_072
 """Our models have no limit; theirs states one, and computes rotary positions beyond it all the same."""
+
+ALIGNED = 8
+"""Numbers of two bytes that are 16 bytes."""
 
 Config = dict[str, object]
 Words = Mapping[type[Primitive], str]
@@ -64,7 +68,15 @@ class ModelClass:
             "use_cache": caches,
             **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
             **self.sizes(architecture),
+            **_experts_implementation(architecture),
         }
+
+
+def _experts_implementation(architecture: Architecture) -> Config:
+    """The slow one where their fast one stops with an error: it needs whole multiples of 16 bytes, in bfloat16 too."""
+    experts = first(architecture, MoE)
+    odd = experts is not None and (architecture.d_model % ALIGNED or experts.d_expert % ALIGNED)
+    return {"experts_implementation": "eager"} if odd else {}
 
 
 def first(architecture: Architecture, kind: type[P]) -> P | None:

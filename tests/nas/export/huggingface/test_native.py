@@ -1,16 +1,14 @@
 """Native exports are loaded by `AutoModelForCausalLM.from_pretrained` alone: the same logits, the same greedy continuation."""
 
-import json
+import subprocess
+import sys
 
 import pytest
-import torch
 import transformers
-from safetensors.numpy import load_file as load_arrays
-from safetensors.torch import load_file
 
 from nas.export.huggingface.beyond import BEYOND
-from nas.export.huggingface.exactness import OBJECTIVES
-from nas.export.huggingface.native import MODEL_CLASSES, Native, choose, export_native
+from nas.export.huggingface.exactness import OBJECTIVES, copies_table
+from nas.export.huggingface.native import MODEL_CLASSES, Native, choose
 from search_spaces.architecture import Architecture, Layer, Numerics, TokenInput
 from search_spaces.objectives import MultiTokenPrediction, NextLatent
 from search_spaces.primitives.attention import Attention
@@ -24,7 +22,7 @@ from search_spaces.primitives.rwkv_channel import RWKVChannel
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from search_spaces.zoo import ZOO
-from tests.nas.export.huggingface.comparison import weights_of
+from tests.nas.export.huggingface.exports import WITHOUT_US, export, loaded
 from tests.nas.export.huggingface.models import (
     CASES,
     EXPERTS,
@@ -42,12 +40,9 @@ from tests.nas.export.huggingface.models import (
     scan,
     softmax,
     stacked,
-    token_input,
 )
-from workers.draw import draw
-from workers.model import build
+from tests.nas.export.huggingface.native_samples import FAMILIES, sample
 
-NEW_TOKENS = 6
 BY_TYPE = {found.model_type: found for found in MODEL_CLASSES}
 WIDE = attention(head_dim=12)
 """Heads that do not fill the width."""
@@ -93,70 +88,6 @@ MODELS = {name: architecture for name, (_, _, _, architecture) in CASES.items()}
 }
 
 
-def form_of(name):
-    return next(BY_TYPE[known] for known in sorted(BY_TYPE, key=len, reverse=True) if name.startswith(known))
-
-
-def load(folder):
-    model, found = transformers.AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
-    assert not any(found[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
-    return model.eval()
-
-
-def assert_same_logits(theirs, tokens, expected):
-    with torch.no_grad():
-        logits = theirs(tokens, use_cache=False).logits
-    assert logits.dtype == torch.float32
-    assert (logits - expected).abs().max() <= 1e-5 * expected.abs().max()
-
-
-def continued(model, tokens):
-    """Greedily, token by token."""
-    state, found = model.initial_state(len(tokens)), [*tokens.T]
-    logits, state = model.extend(tokens, state)
-    logits = logits[:, -1]
-    for _ in range(NEW_TOKENS):
-        found.append(logits.argmax(-1))
-        logits, state = model.step(found[-1], state)
-    return torch.stack(found, 1)
-
-
-def away_from_start(model):
-    """Norms, biases and rates are not what they start as, so that none can be lost unseen."""
-    generator = torch.Generator().manual_seed(6)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_family_says_and_holds_the_model(name, tmp_path):
-    architecture, form = MODELS[name], form_of(name)
-    ours = away_from_start(build(architecture, torch.Generator().manual_seed(5)))
-    export_native(architecture, Native(form, form.config(architecture)), weights_of(ours), tmp_path)
-    theirs = load(tmp_path)
-    assert type(theirs).__name__ == form.class_name
-    tokens = torch.arange(26).view(2, 13) * 7 % token_input(architecture).vocab_size
-    with torch.no_grad():
-        assert_same_logits(theirs, tokens, ours(tokens).logits_BTV)
-        expected = continued(ours, tokens)
-    found = theirs.generate(tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=NEW_TOKENS)
-    assert found.tolist() == expected.tolist()
-    n_theirs = sum(parameter.numel() for parameter in theirs.parameters())
-    assert n_theirs >= sum(parameter.numel() for name, parameter in ours.named_parameters() if not name.startswith(OBJECTIVES))
-
-
-def test_config_says_nothing_that_transformers_does_not_know():
-    for name, architecture in MODELS.items():
-        form = form_of(name)
-        config = form.config(architecture)
-        theirs = transformers.AutoConfig.for_model(form.model_type)
-        # attention reads the size of heads through getattr, whether their config class names it or not
-        known = {*theirs.to_dict(), *theirs.attribute_map, *theirs.attribute_map.values(), "num_hidden_layers", "head_dim"}
-        assert config.keys() - known <= {"max_position_embeddings", "pad_token_id"}, name
-
-
 NATIVE_ZOO = {
     "transformer": "llama",
     "gated_deltanet": "qwen3_next",
@@ -174,23 +105,104 @@ NATIVE_ZOO = {
     "qwen3_next": "qwen3_next",
     "rwkv4": "rwkv",
 }
+N_SAMPLES = 11
+MORE_PARAMETERS = {
+    "gpt_oss": "biases of router and experts",
+    "recurrent_gemma": "biases that are zero",
+    "rwkv": "the norm of its embeddings",
+}
+"""What theirs has and ours does not."""
+
+
+def class_of(name):
+    return next(BY_TYPE[known] for known in sorted(BY_TYPE, key=len, reverse=True) if name.startswith(known))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Every model's class, config, our parameters and what a stranger finds."""
+    wanted = {name: (architecture, class_of(name)) for name, architecture in MODELS.items()}
+    wanted |= {f"zoo:{name}": (ZOO[name].build(), BY_TYPE[family]) for name, family in NATIVE_ZOO.items()}
+    samples = {f"{family}:{seed}": sample(family, seed) for family in FAMILIES for seed in range(N_SAMPLES)}
+    wanted |= {name: (architecture, chosen(architecture).model_class) for name, architecture in samples.items()}
+    folder, models = tmp_path_factory.mktemp("native"), {}
+    folders = {name: folder / str(number) for number, name in enumerate(wanted)}
+    for name, (architecture, model_class) in wanted.items():
+        native = Native(model_class, model_class.config(architecture))
+        models[name] = native, export(architecture, native, folders[name])
+    found = loaded(folders)
+    return {name: (*models[name], found[name]) for name in wanted}
+
+
+def chosen(architecture):
+    found = choose(architecture)
+    assert isinstance(found, Native), found
+    return found
+
+
+def assert_same(native, found):
+    """The class that the config names, with all of its weights, our logits and continuation, and a cache if it has one."""
+    assert "raised" not in found, found["raised"]
+    assert found["class"] == native.model_class.class_name
+    assert not found["amiss"]
+    assert found["error"] <= 1e-5
+    assert found["same_continuation"]
+    assert found["cached"] == native.config["use_cache"]
+
+
+def n_parameters(native, model):
+    """Ours as theirs holds them: without what only trains, a tied table twice where the head is another."""
+    tokens, d_model = model.architecture.input, model.architecture.d_model
+    kept = sum(parameter.numel() for name, parameter in model.named_parameters() if not name.startswith(OBJECTIVES))
+    return kept + tokens.vocab_size * d_model * copies_table(model.architecture, native.model_class.family.ties)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_family_says_and_holds_the_model(name, exported):
+    native, _, found = exported[name]
+    assert_same(native, found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_architectures_of_a_family_are_what_they_were(family, exported):
+    for seed in range(N_SAMPLES):
+        native, model, found = exported[f"{family}:{seed}"]
+        assert_same(native, found)
+        more = MORE_PARAMETERS.get(native.model_class.model_type)
+        if more is None:
+            assert found["n_parameters"] == n_parameters(native, model)
+        else:
+            assert found["n_parameters"] > n_parameters(native, model)
+
+
+def test_samples_reach_every_class(exported):
+    reached = {exported[f"{family}:{seed}"][0].model_class.model_type for family in FAMILIES for seed in range(N_SAMPLES)}
+    assert reached == BY_TYPE.keys()
+    assert len(FAMILIES) * N_SAMPLES >= 200
+
+
+def test_stranger_cannot_import_us(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import nas")
+    done = subprocess.run([sys.executable, "-c", WITHOUT_US, script], capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" in done.stderr
+
+
+def test_config_says_nothing_that_transformers_does_not_know():
+    for name, architecture in MODELS.items():
+        form = class_of(name)
+        config = form.config(architecture)
+        theirs = transformers.AutoConfig.for_model(form.model_type)
+        # attention reads the size of heads through getattr, whether their config class names it or not
+        known = {*theirs.to_dict(), *theirs.attribute_map, *theirs.attribute_map.values(), "num_hidden_layers", "head_dim"}
+        assert config.keys() - known <= {"max_position_embeddings", "pad_token_id"}, name
 
 
 @pytest.mark.parametrize("name", NATIVE_ZOO)
-def test_zoo_entry_equals_its_parity(name, tmp_path):
-    architecture = ZOO[name].build()
-    draw(architecture, 3, tmp_path)
-    found = choose(architecture)
-    assert isinstance(found, Native)
-    assert found.model_class.model_type == NATIVE_ZOO[name]
-    export_native(architecture, found, load_arrays(tmp_path / "weights.safetensors"), tmp_path)
-    theirs, parity = load(tmp_path), load_file(tmp_path / "parity.safetensors")
-    assert_same_logits(theirs, parity["input_ids"], parity["logits"])
-    written = json.loads((tmp_path / "config.json").read_text())
-    assert written == found.config
-    # the bias of a router is a buffer
-    saved = load_arrays(tmp_path / "model.safetensors")
-    assert theirs.num_parameters() == sum(array.size for name, array in saved.items() if "correction_bias" not in name)
+def test_zoo_entry_is_what_it_was(name, exported):
+    native, _, found = exported[f"zoo:{name}"]
+    assert chosen(ZOO[name].build()).config == native.config
+    assert_same(native, found)
 
 
 @pytest.mark.parametrize("name", sorted(ZOO.keys() - NATIVE_ZOO))
