@@ -212,11 +212,18 @@ def _verdict(a: Score | None, b: Score | None) -> tuple[Verdict, str]:
     if a.protocol != b.protocol:
         return "not_comparable", "the scores come from different protocols, so they answer different questions"
     if a.score is None or b.score is None:
-        unscored = " and ".join(name for name, side in (("a", a), ("b", b)) if side.score is None)
-        return "unscored", f"{unscored} has no score: {(a if a.score is None else b).state}"
+        return "unscored", _unscored(a, b)
     if a.rung != b.rung:
         return "not_comparable", f"the scores come from different rungs, {a.rung} and {b.rung}: different training budgets"
     return _ranked(a, b)
+
+
+def _unscored(a: Score, b: Score) -> str:
+    """Whose score is missing, and the state that explains it."""
+    if a.score is None and b.score is None:
+        return f"neither has a score: {a.state} and {b.state}"
+    name, side = ("first", a) if a.score is None else ("second", b)
+    return f"the {name} has no score: {side.state}"
 
 
 def _ranked(a: Score, b: Score) -> tuple[Verdict, str]:
@@ -226,4 +233,5 @@ def _ranked(a: Score, b: Score) -> tuple[Verdict, str]:
     if (low.score_high or 0.0) >= (high.score_low or 0.0):
         return "tied", f"the 95 % intervals overlap: the scores are not told apart{sample}"
     verdict: Verdict = "a_higher" if high is a else "b_higher"
-    return verdict, f"{verdict[0]} scores higher; the 95 % intervals do not overlap{sample}"
+    name = "first" if high is a else "second"
+    return verdict, f"the {name} scores higher; the 95 % intervals do not overlap{sample}"

@@ -182,8 +182,8 @@ def test_a_trial_is_compared_with_what_a_person_names(page: Page, service: Servi
 def test_rows_of_the_leaderboard_are_compared_with_the_first(page: Page, service: Service, study: str):
     page.goto(service.url + study)
     board = page.get_by_role("group", name="Leaderboard").get_by_role("rowgroup")
-    expect(board.nth(1).get_by_role("link", name="compare with")).to_have_count(0)
-    board.nth(3).get_by_role("link", name="compare with").click()
+    expect(board.nth(1).get_by_role("link", name="compare")).to_have_count(0)
+    board.nth(3).get_by_role("link", name="compare").click()
     expect(page.locator("#verdict")).to_contain_text("95 % intervals")
 
 

@@ -122,13 +122,13 @@ def test_both_are_priced_at_every_context() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected", "words"),
     [
-        ({"score": 0.7, "score_low": 0.65, "score_high": 0.75}, "b_higher", "b scores higher"),
-        ({"score": 0.2, "score_low": 0.1, "score_high": 0.3}, "a_higher", "a scores higher"),
+        ({"score": 0.7, "score_low": 0.65, "score_high": 0.75}, "b_higher", "the second scores higher"),
+        ({"score": 0.2, "score_low": 0.1, "score_high": 0.3}, "a_higher", "the first scores higher"),
         ({"score": 0.65, "score_low": 0.55, "score_high": 0.75}, "tied", "intervals overlap"),
         ({"score": 0.7, "score_low": 0.6, "score_high": 0.8}, "tied", "intervals overlap"),
         ({"protocol": "q"}, "not_comparable", "different protocols"),
         ({"rung": 0}, "not_comparable", "different rungs, 1 and 0"),
-        ({"score": None, "state": TrialState.FAILED}, "unscored", "b has no score: failed"),
+        ({"score": None, "state": TrialState.FAILED}, "unscored", "the second has no score: failed"),
     ],
 )
 def test_scores_are_compared_as_far_as_they_can_be(changes: dict[str, Any], expected: Verdict, words: str) -> None:
@@ -142,6 +142,12 @@ def test_scores_of_one_seed_say_what_they_cover() -> None:
     found, reason = verdict(SCORE, replace(SCORE, interval="test_sample"))
     assert found == "tied"
     assert "not new seeds" in reason
+
+
+def test_missing_scores_are_named() -> None:
+    failed = replace(SCORE, score=None, state=TrialState.FAILED)
+    assert verdict(failed, SCORE) == ("unscored", "the first has no score: failed")
+    assert verdict(failed, replace(failed, state=TrialState.QUEUED)) == ("unscored", "neither has a score: failed and queued")
 
 
 def test_only_trials_have_scores() -> None:
