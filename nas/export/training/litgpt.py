@@ -83,7 +83,7 @@ def _attention(architecture: Architecture, places: tuple[Place, ...]) -> Table:
         "n_head": first.n_heads,
         "head_size": first.head_dim,
         "n_query_groups": first.n_kv_heads,
-        "rotary_percentage": first.rotary_fraction,
+        "rotary_percentage": first.rotary_fraction if first.rope else 0.0,
         "norm_qk": first.qk_norm,
         "attention_logit_softcapping": first.soft_cap,
         **_windows(windows, places),
@@ -92,7 +92,7 @@ def _attention(architecture: Architecture, places: tuple[Place, ...]) -> Table:
 
 def _check_attention(mixer: Attention, place: Place, architecture: Architecture) -> None:
     at = f"{place.mixer_at}."
-    has = ("kind", "n_heads", "n_kv_heads", "head_dim", "window", "rotary_fraction", "qk_norm", "soft_cap")
+    has = ("kind", "n_heads", "n_kv_heads", "head_dim", "window", "rope", "rotary_fraction", "qk_norm", "soft_cap")
     require(mixer, at, "litgpt", has)
     if mixer.qk_norm and architecture.norm != "rms":
         raise Refused(f"{at}qk_norm", f"litgpt norms queries and keys as the stream, by {NORMS[architecture.norm]}")

@@ -69,9 +69,8 @@ def plain_layers(architecture: Architecture, whose: str) -> tuple[Place, ...]:
     """
     if architecture.n_loops != 1:
         raise Refused("n_loops", f"{architecture.n_loops}; {whose} runs every layer once")
-    for field in ("mtp", "next_latent"):
-        if getattr(architecture, field) is not None:
-            raise Refused(field, f"configs for {whose} are written for the prediction of the next token alone")
+    if architecture.mtp is not None:
+        raise Refused("mtp", f"heads of further tokens read behind the last norm here; {whose} has none that do")
     require(architecture, "", whose, has=("d_model", "input", "core", "norm"))
     tokens = architecture.input
     if not isinstance(tokens, TokenInput):

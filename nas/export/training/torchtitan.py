@@ -43,6 +43,7 @@ def files(architecture: Architecture) -> Files:
         "NORM_EPS": EPS,
         "ROPE_THETA": float(ROPE_BASE),
         "MAX_SEQ_LEN": MAX_POSITIONS,
+        "BACKEND": _backend(places),
         "LAYERS": layers,
         **_recipe(DEFAULT),
     }
@@ -61,14 +62,20 @@ def _layers(places: tuple[Place, ...]) -> list[Table]:
     return [{"attention": _latent(place) if latent else _grouped(place), **_channel(place)} for place in places]
 
 
+def _backend(places: tuple[Place, ...]) -> str:
+    """Its flex attention has one mask for all layers; that of variable lengths takes a window layer by layer."""
+    return "varlen" if any(mixer.window is not None for mixer in parts_of(places, Attention)) else "flex"
+
+
 def _grouped(place: Place) -> Table:
     mixer = of_kind(place.mixer, Attention, place.mixer_at, "torchtitan")
-    require(mixer, f"{place.mixer_at}.", "torchtitan", ("kind", "n_heads", "n_kv_heads", "head_dim", "qk_norm"))
+    require(mixer, f"{place.mixer_at}.", "torchtitan", ("kind", "n_heads", "n_kv_heads", "head_dim", "qk_norm", "window"))
     return {
         "n_heads": mixer.n_heads,
         "n_kv_heads": mixer.n_kv_heads,
         "head_dim": mixer.head_dim,
         "qk_norm": mixer.qk_norm,
+        "window": mixer.window,
     }
 
 

@@ -19,7 +19,11 @@ GROUPED = {
     "parallelize": "parallelize_qwen3",
     "attention_imports": "from torchtitan.models.common.config_utils import make_gqa_config",
     "attention": """
-def _attention(n_heads: int, n_kv_heads: int, head_dim: int, qk_norm: bool):
+def _attention(n_heads: int, n_kv_heads: int, head_dim: int, qk_norm: bool, window: int | None):
+    inner_attention = get_attention_config(BACKEND)
+    if window is not None:
+        # the tokens before the current one
+        inner_attention.window_size = (window - 1, 0)
     return make_gqa_config(
         dim=DIM,
         n_heads=n_heads,
@@ -27,7 +31,7 @@ def _attention(n_heads: int, n_kv_heads: int, head_dim: int, qk_norm: bool):
         head_dim=head_dim,
         wqkv_param_init=_READS,
         wo_param_init=_WRITES,
-        inner_attention=get_attention_config("flex"),
+        inner_attention=inner_attention,
         fuse_qkv=True,
         rope=_rope(head_dim),
         qk_norm=_norm(head_dim) if qk_norm else None,
@@ -53,7 +57,7 @@ def _attention(
         qk_nope_head_dim=qk_nope_head_dim,
         qk_rope_head_dim=qk_rope_head_dim,
         v_head_dim=v_head_dim,
-        attn_backend="flex",
+        attn_backend=BACKEND,
         linear_init=_READS,
         norm_init=_ONES,
         depth_init=lambda layer_id: _WRITES,
@@ -208,7 +212,11 @@ def pretrain() -> Trainer.Config:
             warmup_steps=WARMUP_STEPS, decay_type="cosine", min_lr_factor=FINAL_FRACTION
         ),
         training=TrainingConfig(
-            local_batch_size=BATCH_SIZE, seq_len=SEQ_LEN, steps=STEPS, max_norm=MAX_NORM
+            local_batch_size=BATCH_SIZE,
+            seq_len=SEQ_LEN,
+            steps=STEPS,
+            max_norm=MAX_NORM,
+            disable_cuda_graphs=BACKEND == "varlen",
         ),
         checkpoint=CheckpointManager.Config(interval=STEPS),
         activation_checkpoint=SelectiveAC.Config(),

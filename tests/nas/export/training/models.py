@@ -79,6 +79,7 @@ LITGPT_MODELS: dict[str, Architecture] = {
         *(layer(attention(rotary_fraction=0.5), SwiGLU(d_ff=40, activation="gelu")),) * 2, norm="layer", tied=False
     ),
     "qk norm, soft cap, wide heads": twice(attention(qk_norm=True, soft_cap=5.0, head_dim=12)),
+    "no positions": twice(attention(rope=False)),
     "windows in some layers": model(layer(attention(window=4)), layer(attention())),
     "latent": twice(LATENT),
     "experts by bias behind a dense layer": model(layer(attention()), layer(attention(), BY_BIAS)),
@@ -86,6 +87,7 @@ LITGPT_MODELS: dict[str, Architecture] = {
     "latent experts": model(layer(LATENT), layer(LATENT, BY_BIAS)),
 }
 TORCHTITAN_MODELS: dict[str, Architecture] = {
+    "windows of two sizes": model(layer(attention(window=4)), layer(attention()), layer(attention(window=1))),
     "layers that differ": model(layer(attention(qk_norm=True, head_dim=12)), layer(attention(), SwiGLU(d_ff=40)), tied=False),
     "latent": twice(LATENT.model_copy(update={"q_rank": None})),
     "latent experts": model(layer(LATENT), layer(LATENT, BY_BIAS)),

@@ -65,6 +65,10 @@ def test_norms_of_queries_and_a_soft_cap() -> None:
     assert (found["norm_qk"], found["attention_logit_softcapping"], found["head_size"]) == (True, 5.0, 12)
 
 
+def test_without_positions_no_channel_turns() -> None:
+    assert read(LITGPT_MODELS["no positions"])["rotary_percentage"] == 0.0
+
+
 def test_windows_are_said_layer_by_layer() -> None:
     found = read(LITGPT_MODELS["windows in some layers"])
     assert (found["sliding_window_size"], found["sliding_window_indices"]) == (4, [1, 0])
@@ -135,7 +139,7 @@ def test_both_files_name_the_version_and_what_training_leaves_out() -> None:
     [
         ("core[0].mixers[0].output_gate", twice(attention(output_gate=True))),
         ("core[0].mixers[0].sink", twice(attention(sink=True))),
-        ("core[0].mixers[0].rope", twice(attention(rope=False))),
+        ("core[1].mixers[0].rope", model(layer(attention()), layer(attention(rope=False)))),
         ("core[0].mixers[0].kv_bits", twice(attention(kv_bits=8))),
         ("core[0].mixers[0].qk_norm", model(*(layer(attention(qk_norm=True)),) * 2, norm="layer")),
         ("core[1].mixers[0].window", model(layer(attention(window=4)), layer(attention(window=8)))),

@@ -19,7 +19,7 @@ FIRST_IN_THE_WAY: dict[str, tuple[str | None, str | None, str | None]] = {
     "transformer": (None, None, None),
     "transformer_xl": (MIXER, MIXER, MIXER),
     "sparse_transformer": (f"{MIXER}.pattern", f"{MIXER}.pattern", f"{MIXER}.pattern"),
-    "longformer": (f"{MIXER}.n_global", f"{MIXER}.n_global", f"{MIXER}.window"),
+    "longformer": (f"{MIXER}.n_global", f"{MIXER}.n_global", f"{MIXER}.n_global"),
     "bigbird": (f"{MIXER}.n_global", f"{MIXER}.n_global", f"{MIXER}.n_global"),
     "linformer": (MIXER, MIXER, MIXER),
     "fnet": (MIXER, MIXER, MIXER),

@@ -47,9 +47,15 @@ def test_the_module_compiles_and_calls_what_it_defines(name: str) -> None:
 
 def test_layers_say_what_sets_them_apart() -> None:
     assert layers_of(TORCHTITAN_MODELS["layers that differ"]) == [
-        {"attention": {"n_heads": 4, "n_kv_heads": 2, "head_dim": 12, "qk_norm": True}, "hidden_dim": 48},
-        {"attention": {"n_heads": 4, "n_kv_heads": 2, "head_dim": 8, "qk_norm": False}, "hidden_dim": 40},
+        {"attention": {"n_heads": 4, "n_kv_heads": 2, "head_dim": 12, "qk_norm": True, "window": None}, "hidden_dim": 48},
+        {"attention": {"n_heads": 4, "n_kv_heads": 2, "head_dim": 8, "qk_norm": False, "window": None}, "hidden_dim": 40},
     ]
+
+
+def test_windows_need_the_attention_that_takes_them_layer_by_layer() -> None:
+    found = literals_of(module_of(TORCHTITAN_MODELS["windows of two sizes"]))
+    assert found["BACKEND"] == "varlen"
+    assert [said["attention"]["window"] for said in found["LAYERS"]] == [4, None, 1]
 
 
 def test_equal_layers_are_said_once() -> None:
@@ -96,6 +102,7 @@ def test_the_rest_is_the_model_and_the_recipe() -> None:
         "NORM_EPS": 1e-5,
         "ROPE_THETA": 10_000.0,
         "MAX_SEQ_LEN": 131_072,
+        "BACKEND": "flex",
         "STEPS": 1200,
         "WARMUP_STEPS": 120,
         "LEARNING_RATE": 0.003,
@@ -111,7 +118,7 @@ def test_the_rest_is_the_model_and_the_recipe() -> None:
 @pytest.mark.parametrize(
     ("field", "architecture"),
     [
-        ("core[0].mixers[0].window", twice(attention(window=4))),
+        ("core[0].mixers[0].n_global", twice(attention(window=4, n_global=1))),
         ("core[0].mixers[0].rope", twice(attention(rope=False))),
         ("core[0].mixers[0].rotary_fraction", twice(attention(rotary_fraction=0.5))),
         ("core[0].mixers[0].soft_cap", twice(attention(soft_cap=5.0))),
