@@ -23,6 +23,8 @@ from nas.export.manifest import (
 )
 from nas.export.scaled import COSTS, SCALING
 
+SHOWN = 3
+
 
 def report(folder: Path, what: str, named: Mapping[str, Any], *, as_json: bool) -> None:
     """The folder on stdout and the rest as talk; or one JSON object. `named` is what was exported, for programs."""
@@ -70,8 +72,11 @@ def _told(folder: Path, what: str, n_files: int) -> Iterator[str]:
 
 
 def _refusals(reasons: tuple[Reason, ...]) -> Iterator[str]:
-    for reason in reasons:
+    """The first ones, which are the nearest to be had."""
+    for reason in reasons[:SHOWN]:
         yield f"  not {reason.target}: {reason.reason}"
+    if len(reasons) > SHOWN:
+        yield f"  and not {len(reasons) - SHOWN} others, for reasons in {NAME}"
 
 
 def _told_of_size(folder: Path) -> Iterator[str]:

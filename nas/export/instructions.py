@@ -127,13 +127,12 @@ def collection_readme(subject: Subject, found: Iterable[Availability]) -> str:
 
 def _loading(form: FormName, written: Written) -> str | None:
     """Python that leaves the model in `model`, or for ONNX in `session`."""
-    loader = written.loads_as.removeprefix("transformers.")
+    loader = written.loads_as.partition(",")[0].removeprefix("transformers.")
     match form:
         case "native":
             return _NATIVE.format(loader=loader)
         case "huggingface":
-            custom = loader.startswith("Auto")
-            return (_CUSTOM if custom else _NATIVE).format(loader=loader)
+            return (_CUSTOM if "trust_remote_code" in written.loads_as else _NATIVE).format(loader=loader)
         case "torch":
             return _TORCH
         case "onnx":
