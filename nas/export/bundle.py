@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from nas.errors import Conflict, NotFound
 from nas.export.packing import ArchiveKind, Member, archived, chunks_of
+from nas.export.provenance import ledger, provenance
 from nas.export.readme import readme
 from nas.export.replay import replay
-from nas.run import Artifact, Result
+from nas.run import Artifact
 from nas.store.views import StudyView, TrialView
 
 FORMAT = "nas-bundle/1"
@@ -63,12 +64,15 @@ def entries(source: Source) -> tuple[Entry, ...]:
     if result is None:
         row = source.trial.row
         raise Conflict(f"trial {row.number} is {row.state} and has no result to export")
+    origins = {"format": FORMAT, **provenance(source.study, source.trial, result, source.created.isoformat())}
     documents = {
         "README.md": readme(source.study.spec, source.trial, result),
         "architecture.json": source.trial.architecture.to_json(),
         "result.json": result.to_json(),
         "run.json": replay(source.study, source.trial).to_json(),
-        "provenance.json": json.dumps(provenance(source, result), indent=2, ensure_ascii=False),
+        "study.json": source.study.spec.to_json(),
+        "ledger.json": json.dumps(ledger(source.trial), ensure_ascii=False),
+        "provenance.json": json.dumps(origins, indent=2, ensure_ascii=False),
     }
     written = tuple(Entry(path, f"{text.rstrip()}\n".encode()) for path, text in documents.items())
     return written + tuple(stored(source.workspace, result.folder, artifact) for artifact in result.artifacts)
@@ -91,26 +95,6 @@ def stream(source: Source, kind: ArchiveKind = "zip") -> Iterator[bytes]:
     `Corrupt` at the end of a bad file.
     """
     return archived(kind, _members(entries(source)), source.created)
-
-
-def provenance(source: Source, result: Result) -> dict[str, object]:
-    """Where the numbers come from: the identities of everything that decided them."""
-    study, spec, row, measurement = source.study.row, source.study.spec, source.trial.row, result.measurement
-    run = replay(source.study, source.trial)
-    return {
-        "format": FORMAT,
-        "created": source.created.isoformat(),
-        "study": {"id": study.id, "name": spec.name, "spec_digest": spec.digest, "seed": spec.seed},
-        "trial": {"number": row.number, "rung": row.rung, "params": source.trial.params, "reference": row.reference},
-        "digests": {
-            "architecture": row.architecture_digest,
-            "space": spec.space.digest,
-            "protocol": spec.protocol.digest,
-        },
-        "seeds": {"run": run.seed, "data": run.data_seed},
-        "versions": measurement.versions,
-        "hardware": {"device": measurement.device, "host": measurement.host},
-    }
 
 
 def stored(workspace: Path, folder: str, artifact: Artifact) -> Entry:

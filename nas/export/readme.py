@@ -1,5 +1,6 @@
 """The README of a bundle: what it is, how to load it, how to check it, how to repeat it."""
 
+from nas.export.provenance import REPLAY, RESUBMIT
 from nas.run import Result
 from nas.store.views import TrialView
 from nas.study import StudySpec
@@ -39,13 +40,19 @@ weights are the first seed's; the others' values cannot be checked without train
     model.load_state_dict(load_file("{weights}"))
 
 ## Repeat it
-    python -m workers.evaluate run.json
+    {replay}
 
 trains it again from nothing, with the same data, seeds and learning rates.
 
+    {resubmit}
+
+runs the whole search again.
+
 ## What is here
 * `architecture.json`: the model, complete. `result.json`: every number measured, the learning-rate grid and curves included.
-* `run.json`: the evaluation as a document. `provenance.json`: study, digests, seeds, versions, hardware.
+* `run.json`: the evaluation as a document. `study.json`: the whole study as it was submitted, with its space and protocol.
+* `ledger.json`: every run of this trial, each training with its learning rate, values and curve.
+* `provenance.json`: digests of study, space, protocol and architecture; seeds, versions, hardware, and how to repeat it.
 * `weights/`: the trained weights, one file per task. `parity/`: inputs with the logits they must give.
 * `manifest.json`: the SHA-256 of every file.
 """
@@ -70,6 +77,8 @@ def readme(spec: StudySpec, trial: TrialView, result: Result) -> str:
         tasks="\n".join(_task_row(task.task, task.learning_rate, task.metric, task.values) for task in result.tasks),
         cost=row.cost,
         weights=weights,
+        replay=REPLAY,
+        resubmit=RESUBMIT,
     )
 
 

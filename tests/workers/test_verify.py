@@ -7,8 +7,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nas.protocol import Rung
+from nas.seeds import derive
+from nas.study import StudySpec
 from nas.tasks import BytesLM
 from search_spaces.architecture import TokenInput
+from search_spaces.presets import recall_demo
 from tests.workers.runs import HYBRID, RECALL, make_run, protocol
 from workers.evaluate import evaluate
 from workers.verify import main, verify
@@ -22,6 +25,20 @@ def write_manifest(bundle):
     (bundle / "manifest.json").write_text(json.dumps({"format": "nas-bundle/1", "files": listed}))
 
 
+def provenance_of(spec, run, result):
+    return {
+        "study": {"spec_digest": spec.digest, "seed": spec.seed},
+        "trial": {"number": run.number},
+        "digests": {
+            "architecture": run.architecture.digest,
+            "space": spec.space.digest,
+            "protocol": run.protocol.digest,
+        },
+        "seeds": {"run": run.seed, "data": run.data_seed},
+        "versions": result.measurement.versions,
+    }
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """A bundle of two tasks as the exporter lays it out, and the data root of its corpus."""
@@ -29,15 +46,18 @@ def original(tmp_path_factory):
     (root / "data").mkdir()
     (root / "data" / "book.txt").write_bytes(b"It was the best of times, it was the worst of times. " * 100)
     architecture = HYBRID.model_copy(update={"input": TokenInput(vocab_size=256)})
-    run = make_run(architecture=architecture, protocol=protocol(tasks=(RECALL, TEXT), rungs=(Rung(steps=4, replicas=2),)))
+    rules = protocol(tasks=(RECALL, TEXT), rungs=(Rung(steps=4, replicas=2),))
+    spec = StudySpec(name="verified", space=recall_demo(), protocol=rules, seed=7)
+    run = make_run(architecture=architecture, protocol=rules, seed=derive(7, 3), data_seed=derive(7, "data"))
     result = evaluate(run, root / "workspace", root / "data").result
     assert result is not None
     bundle = root / "bundle"
     for artifact in result.artifacts:
         (bundle / artifact.path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / "workspace" / result.folder / artifact.path, bundle / artifact.path)
-    for name, document in {"architecture": architecture, "result": result, "run": run}.items():
+    for name, document in {"architecture": architecture, "result": result, "run": run, "study": spec}.items():
         (bundle / f"{name}.json").write_text(document.to_json())
+    (bundle / "provenance.json").write_text(json.dumps(provenance_of(spec, run, result)))
     write_manifest(bundle)
     return bundle
 
@@ -61,6 +81,7 @@ def test_verify_confirms_a_true_bundle(bundle, data_root):
     assert [check.name for check in checks] == [
         "files",
         "model",
+        "provenance",
         "score",
         "mqar logits",
         "mqar accuracy",
@@ -140,6 +161,31 @@ def test_score_that_the_values_do_not_give_fails(bundle, data_root, forge):
     assert statuses(bundle, data_root)["score"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("name", "forge", "wrong"),
+    [
+        ("provenance.json", {"digests": {"architecture": "0", "space": "0", "protocol": "0"}}, "space digest"),
+        ("provenance.json", {"seeds": {"run": 1, "data": 2}}, "run seed"),
+        ("provenance.json", {"versions": {"torch": "1"}}, "list of versions"),
+        ("provenance.json", {"study": "none"}, "study is no object"),
+        ("provenance.json", {"trial": {"number": 4}}, "trial number"),
+        ("study.json", {"seed": 8}, "study digest"),
+        ("study.json", {"seed": "x"}, "cannot be read"),
+    ],
+)
+def test_provenance_that_its_documents_do_not_have_fails(bundle, data_root, name, forge, wrong):
+    change(bundle, name, lambda document: document | forge)
+    check = next(check for check in verify(bundle, data_root) if check.name == "provenance")
+    assert check.status == "failed"
+    assert wrong in check.detail
+
+
+def test_bundle_of_an_earlier_version_has_no_provenance_to_check(bundle, data_root):
+    (bundle / "study.json").unlink()
+    write_manifest(bundle)
+    assert statuses(bundle, data_root)["provenance"] == "not checked"
+
+
 def test_missing_task_fails(bundle, data_root):
     change(bundle, "result.json", lambda result: result | {"tasks": result["tasks"][:1]})
     assert statuses(bundle, data_root)["bytes_lm"] == "failed"
@@ -163,7 +209,7 @@ def test_value_without_its_corpus_is_not_checked(bundle, tmp_path, text):
 
 def test_command_prints_lines_and_ends_with_the_verdict(bundle, data_root, capsys):
     assert main([str(bundle), "--data-root", str(data_root)]) == 0
-    assert capsys.readouterr().out.count("ok ") == 7
+    assert capsys.readouterr().out.count("ok ") == 8
     assert main([str(bundle), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["checks"][-1]["status"] == "not checked"
     change(bundle, "weights/mqar.safetensors", lambda tensors: tensors | {"norm.weight": tensors["norm.weight"] * 2})

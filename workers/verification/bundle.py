@@ -20,6 +20,7 @@ from search_spaces.architecture import Architecture
 from workers import inference, machine, scoring, tasks
 from workers.model import Model, build
 from workers.verification.check import Check, logits_check
+from workers.verification.provenance import provenance_check
 
 VALUE_TOLERANCE = 1e-4
 """Relative, on the recorded device with the recorded versions; the same processor gives the very number."""
@@ -39,6 +40,7 @@ def bundle_checks(bundle: Path, data_root: Path | None) -> Iterator[Check]:
         yield Check("documents", "failed", str(error))
         return
     yield _model_check(architecture, run, result)
+    yield provenance_check(bundle, architecture, run, result)
     yield _score_check(run, result)
     for key, task in zip(run.protocol.task_keys(), run.protocol.tasks, strict=True):
         yield from _task_checks(bundle, data_root, run, key, task, result)

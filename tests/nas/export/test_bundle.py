@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from nas.errors import Conflict, NotFound
-from nas.export import bundle, packing
+from nas.export import packing
 from nas.export.bundle import Corrupt, Source, stream, write_folder
 from nas.export.readme import readme
 from nas.run import Artifact, Result, Run
 from search_spaces.architecture import Architecture
 
-DOCUMENTS = {"README.md", "architecture.json", "result.json", "run.json", "provenance.json", "manifest.json"}
+DOCUMENTS = {"README.md", "manifest.json"} | {
+    f"{name}.json" for name in ("architecture", "result", "run", "study", "ledger", "provenance")
+}
 STORED = {"weights/mqar.safetensors", "parity/mqar.safetensors"}
 
 
@@ -43,17 +45,6 @@ def test_manifest_names_every_other_file_with_its_digest(source: Source, tmp_pat
     for path, entry in listed.items():
         content = (folder / path).read_bytes()
         assert entry == {"sha256": sha256(content).hexdigest(), "n_bytes": len(content)}
-
-
-def test_provenance_names_what_decided_the_numbers(source: Source) -> None:
-    assert source.trial.result is not None
-    found = bundle.provenance(source, source.trial.result)
-    assert found["digests"] == {
-        "architecture": source.trial.architecture.digest,
-        "space": source.study.spec.space.digest,
-        "protocol": source.study.spec.protocol.digest,
-    }
-    assert found["versions"] == {"torch": "2.13.0"}
 
 
 def test_zip_and_folder_are_the_same(source: Source, tmp_path: Path) -> None:
