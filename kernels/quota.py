@@ -47,7 +47,7 @@ def admit(wishes_BT: Tensor, share: float, counts: Counts | None = None) -> tupl
     limit_BT = quota(share, seen_BT).view(seen_BT.shape + (1,) * (wishes_BT.dim() - 2))
     form: Callable[[Tensor, Tensor, Tensor], Tensor] = choose({"reference": counted_reference, "parallel": counted_parallel})
     counted_BT = form(wishes_BT.to(torch.int32), limit_BT, n_admitted)
-    before_BT = torch.cat([n_admitted[:, None], counted_BT[:, :-1]], dim=1)
+    before_BT = torch.cat([n_admitted[:, None], counted_BT], dim=1)[:, :-1]
     return counted_BT > before_BT, (counted_BT[:, -1], n_tokens + wishes_BT.shape[1])
 
 

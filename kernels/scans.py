@@ -11,6 +11,7 @@ from torch._higher_order_ops.scan import scan
 
 from kernels.dplr import dplr_reference
 from kernels.linear_scan import linear_scan_reference
+from kernels.quota import counted_reference
 from kernels.recurrence import recurrence_reference
 from kernels.selective_scan import scan_reference
 from kernels.wkv import Sums, wkv_reference
@@ -119,6 +120,16 @@ def dplr(
     return out_BTHV, after_BHKV
 
 
+def counted(wishes_BT: Tensor, limit_BT: Tensor, n_admitted_B: Tensor) -> Tensor:
+    """As `kernels.quota.counted_reference`."""
+
+    def step(state: Tensors, token: Tensors) -> tuple[Tensors, Tensor]:
+        counted_B1 = counted_reference(*token, *state)
+        return (counted_B1[:, 0],), counted_B1
+
+    return over_tokens(step, (n_admitted_B,), (wishes_BT, limit_BT))[0]
+
+
 SCANS: dict[Callable[..., object], Callable[..., object]] = {
     linear_scan_reference: linear_scan,
     recurrence_reference: recurrence,
@@ -126,5 +137,6 @@ SCANS: dict[Callable[..., object], Callable[..., object]] = {
     wkv_reference: wkv,
     wkv_matrix_reference: wkv_matrix,
     dplr_reference: dplr,
+    counted_reference: counted,
 }
 """Of every definition that loops over tokens, the same with one operator: for `kernels.dispatch.replace`."""

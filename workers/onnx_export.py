@@ -17,6 +17,7 @@ import onnxruntime
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch._dynamo.exc import UserError
 
 from kernels import dispatch
 from kernels.scans import SCANS
@@ -25,12 +26,16 @@ from workers import inference, machine
 from workers.model import Model, build
 from workers.onnx_translations import TRANSLATIONS
 
-SIZES = ((2, 16), (1, 5), (3, 37))
+SIZES = ((2, 16), (1, 1), (3, 37), (1, 131))
 """Batch and sequence of what is compared; the graph is made at the first."""
 TOLERANCE = 1e-5
 """Of the largest logit."""
 MAX_EMBEDDED_BYTES = 1 << 30
 """Larger weights lie in a file beside the graph: a protocol buffer holds less than 2 GiB."""
+
+
+class NoGraph(ValueError):
+    """The model cannot be written as a graph of free sizes."""
 
 
 class Different(ValueError):
@@ -51,25 +56,40 @@ class Prefill(nn.Module):
 
 
 def export(model: Model, path: Path) -> None:
-    """Write the graph. Raises `torch.onnx.OnnxExporterError` for a model that has no graph."""
+    """Write the graph. Raises `NoGraph` for a model whose steps depend on the sizes, or that has no operators in ONNX."""
     prefill = Prefill(model.eval().requires_grad_(False))
-    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+    sizes = {"input_ids": {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}}
     with warnings.catch_warnings(), dispatch.force("reference"), dispatch.replace(SCANS):
         # torch warns of its own deprecated calls, and of packages that are not here
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            prefill,
-            (_tokens(model, *SIZES[0]),),
-            input_names=["input_ids"],
-            output_names=["logits"],
-            dynamic_shapes={"input_ids": sizes},
-            custom_translation_table=TRANSLATIONS,
-            dynamo=True,
-            verbose=False,
-        )
+        try:
+            # deferred: what a layer would keep for later tokens depends on how many there are, but nothing here reads it
+            traced = torch.export.export(
+                prefill,
+                (_tokens(model, *SIZES[0]),),
+                dynamic_shapes=sizes,
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+            program = torch.onnx.export(
+                traced,
+                input_names=["input_ids"],
+                output_names=["logits"],
+                custom_translation_table=TRANSLATIONS,
+                dynamo=True,
+                verbose=False,
+            )
+        except (UserError, ValueError, torch.onnx.OnnxExporterError, RuntimeError) as error:
+            raise NoGraph(_cause(error)) from error
     assert program is not None
     n_bytes = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     program.save(path, external_data=n_bytes > MAX_EMBEDDED_BYTES)
+
+
+def _cause(error: BaseException) -> str:
+    """The first reason, in one line: what torch says around it is advice on torch."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())[:500]
 
 
 def largest_difference(model: Model, path: Path) -> float:
