@@ -36,7 +36,7 @@ def diff(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two architectures.
+    """Compare two architectures: trials, zoo entries, files.
 
     Structure layer by layer, what both cost at several contexts, and, of two trials, what their scores allow to say.
     """
