@@ -255,4 +255,4 @@ def _without_channels(places: Places, model_type: str, own: type[Recurrence | Ma
     return {"hidden_act": "silu"}
 
 
-FLA = Target("fla", f"{VERSION}: config.json of one of its models", files)
+FLA = Target("fla", VERSION, "config.json of one of its models", files)

@@ -56,4 +56,4 @@ def _tables(recipe: Schedule) -> dict[str, Table]:
     }
 
 
-FLAME = Target("flame", f"{VERSION}: train.toml, for the model of fla/config.json", files)
+FLAME = Target("flame", VERSION, "train.toml, for the model of fla/config.json", files)

@@ -32,7 +32,8 @@ def targets(architecture: Architecture) -> tuple[TargetAvailability, ...]:
     """Of every training program."""
     found = ((target, _files(target, architecture)) for target in TARGETS)
     return tuple(
-        TargetAvailability(target.name, target.title, files if isinstance(files, Refusal) else None) for target, files in found
+        TargetAvailability(target.name, f"{target.version}: {target.what}", files if isinstance(files, Refusal) else None)
+        for target, files in found
     )
 
 
@@ -46,7 +47,7 @@ def write(subject: Subject, folder: Path) -> Written:
             refusals.append(files)
         else:
             _write(files, folder)
-            written.append(target.name)
+            written.append(target.version)
     return Written(loads_as=", ".join(written) or "architecture.json", why=_why(written), refusals=tuple(refusals))
 
 
@@ -66,7 +67,7 @@ def _write(files: Files, folder: Path) -> None:
 
 def _why(written: list[str]) -> str:
     if written:
-        return "the models of these programs compute what this architecture does; others are refused by the field named"
+        return "the models of these programs compute what it does; the comment on top of a file says how to run it"
     return "no training program that is known here can say it; architecture.json says all of it"
 
 

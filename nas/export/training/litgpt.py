@@ -210,4 +210,4 @@ def _pretraining(architecture: Architecture, config: Table, recipe: Schedule) ->
     }
 
 
-LITGPT = Target("litgpt", f"{VERSION}: model_config.yaml and pretrain.yaml", files)
+LITGPT = Target("litgpt", VERSION, "model_config.yaml and pretrain.yaml", files)

@@ -38,7 +38,10 @@ class Target:
     """A training program, by name and version."""
 
     name: str
-    title: str
+    version: str
+    """Of the program whose source the config was compared with, its name before it."""
+    what: str
+    """Which files, one line."""
     files: Callable[[Architecture], Files]
     """What makes it train the architecture. Raises `Refused`."""
 

@@ -138,4 +138,4 @@ def _notes(places: tuple[Place, ...]) -> str:
     return "\nExperts are not balanced: torchtitan has no balance loss.\n" if by_loss else ""
 
 
-TORCHTITAN = Target("torchtitan", f"{VERSION}: nas_architecture.py, a config registry", files)
+TORCHTITAN = Target("torchtitan", VERSION, "nas_architecture.py, a config registry", files)

@@ -32,14 +32,14 @@ def test_a_transformer_is_said_by_all(tmp_path: Path) -> None:
         "litgpt/pretrain.yaml",
         "torchtitan/nas_architecture.py",
     }
-    assert written.loads_as == "fla, flame, litgpt, torchtitan"
+    assert written.loads_as == "flash-linear-attention 0.6.0, flame e11e7be, litgpt 0.5.13, torchtitan 0.3.0"
     assert written.refusals == ()
 
 
 def test_others_are_refused_with_the_field(tmp_path: Path) -> None:
     written = CONFIG.write(subject(ZOO["mixtral"].build()), tmp_path)
     assert files_in(tmp_path) == {"litgpt/model_config.yaml", "litgpt/pretrain.yaml", "torchtitan/nas_architecture.py"}
-    assert written.loads_as == "litgpt, torchtitan"
+    assert written.loads_as == "litgpt 0.5.13, torchtitan 0.3.0"
     assert [(refusal.target, refusal.field) for refusal in written.refusals] == [
         ("fla", "core[0].channel"),
         ("flame", "core[0].channel"),
