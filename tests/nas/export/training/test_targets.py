@@ -1,6 +1,7 @@
 """Which training programs can say which architecture: reviewed against their sources, and their models' sizes equal ours."""
 
 import json
+from random import Random
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ from nas.export.training import fla, litgpt, torchtitan
 from nas.export.training.form import targets
 from search_spaces.architecture import Architecture
 from search_spaces.cost import price
+from search_spaces.presets import PRESETS
 from search_spaces.primitives import CostContext
 from search_spaces.zoo import ZOO
 from tests.nas.export.training import counts
@@ -90,24 +92,47 @@ def test_every_zoo_entry_is_said_or_refused_by_the_field(name: str) -> None:
     assert all(refusal is None or refusal.reason.startswith(f"{refusal.field}: ") for refusal in found.values())
 
 
+def _of_fla(architecture: Architecture) -> int:
+    return counts.fla(json.loads(fla.files(architecture)["fla/config.json"]))
+
+
+def _of_litgpt(architecture: Architecture) -> int:
+    files = litgpt.files(architecture)
+    config, training = (yaml.safe_load(files[f"litgpt/{file}.yaml"]) for file in ("model_config", "pretrain"))
+    assert training["model_config"] == config
+    return counts.litgpt(config, tied=training["train"]["tie_embeddings"])
+
+
+def _of_torchtitan(architecture: Architecture) -> int:
+    return counts.torchtitan(literals_of(torchtitan.files(architecture)["torchtitan/nas_architecture.py"]))
+
+
+COUNTED = {"fla": _of_fla, "litgpt": _of_litgpt, "torchtitan": _of_torchtitan}
+
+
 @pytest.mark.parametrize("name", FLA)
 def test_models_of_fla_have_as_many_parameters(name: str) -> None:
-    config = json.loads(fla.files(FLA[name])["fla/config.json"])
-    assert counts.fla(config) == _parameters(FLA[name])
+    assert _of_fla(FLA[name]) == _parameters(FLA[name])
 
 
 @pytest.mark.parametrize("name", LITGPT)
 def test_models_of_litgpt_have_as_many_parameters(name: str) -> None:
-    files = litgpt.files(LITGPT[name])
-    config, training = (yaml.safe_load(files[f"litgpt/{file}.yaml"]) for file in ("model_config", "pretrain"))
-    assert training["model_config"] == config
-    assert counts.litgpt(config, tied=training["train"]["tie_embeddings"]) == _parameters(LITGPT[name])
+    assert _of_litgpt(LITGPT[name]) == _parameters(LITGPT[name])
 
 
 @pytest.mark.parametrize("name", TORCHTITAN)
 def test_models_of_torchtitan_have_as_many_parameters(name: str) -> None:
-    module = torchtitan.files(TORCHTITAN[name])["torchtitan/nas_architecture.py"]
-    assert counts.torchtitan(literals_of(module)) == _parameters(TORCHTITAN[name])
+    assert _of_torchtitan(TORCHTITAN[name]) == _parameters(TORCHTITAN[name])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_a_search_finds_is_said_with_as_many_parameters_or_refused(preset: str) -> None:
+    space, rng = PRESETS[preset](), Random(preset)
+    for _ in range(100):
+        architecture = space.build(space.sample(rng))
+        for one in targets(architecture):
+            if one.refusal is None and one.target in COUNTED:
+                assert COUNTED[one.target](architecture) == _parameters(architecture)
 
 
 def _parameters(architecture: Architecture) -> int:
