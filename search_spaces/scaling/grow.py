@@ -10,7 +10,7 @@ from search_spaces.architecture import MAX_UNROLLED_LAYERS, Architecture, BytePa
 from search_spaces.document import Document
 from search_spaces.primitives import Primitive
 from search_spaces.scaling.depth import arrange, default_growth, share_out, whole_steps
-from search_spaces.scaling.parts import Widening, changed, head_limit, takes_head_dim, widen
+from search_spaces.scaling.parts import Widening, changed, head_counts, head_limit, takes_head_dim, widen
 from search_spaces.scaling.rules import Rule, fields_with
 from search_spaces.scaling.target import Growth, ScaleTarget, ScalingError
 from search_spaces.structure import SECTIONS
@@ -117,18 +117,21 @@ def parts_of(architecture: Architecture) -> tuple[Primitive, ...]:
     return tuple(dict.fromkeys(parts))
 
 
-def _head_factor(architecture: Architecture, by: Widening) -> int:
-    """How much larger all heads become so that no part has too many: a power of two, one for the whole model."""
-    factor = 1
-    for part in parts_of(architecture):
-        most = None if by.head_dim is not None and takes_head_dim(part) else head_limit(part)
-        while most is not None and _n_heads(part) * by.ratio > factor * most:
-            factor *= 2
+def _head_factor(architecture: Architecture, by: Widening) -> Fraction:
+    """How much larger all heads become: a power of two, one for the whole model, so that shared keys still fit.
+
+    Above 1 where a part would have too many heads, below it where fewer than one head, or one of its key heads, would remain.
+    """
+    parts = [part for part in parts_of(architecture) if not (by.head_dim is not None and takes_head_dim(part))]
+    counts = [(head_counts(part), head_limit(part)) for part in parts if head_limit(part) is not None]
+    sizes = [getattr(part, field) for part in parts for field in fields_with(part, Rule.HEAD_SIZE)]
+    factor = Fraction(1)
+    while any(n_heads * by.ratio > factor * limit for (n_heads, _), limit in counts if limit is not None):
+        factor *= 2
+    # a half must be even, for rotary positions
+    while any(n_least * by.ratio < factor for (_, n_least), _ in counts) and all(size * factor % 4 == 0 for size in sizes):
+        factor /= 2
     return factor
-
-
-def _n_heads(part: Primitive) -> int:
-    return max(int(getattr(part, field)) for field in fields_with(part, Rule.HEADS))
 
 
 def _wide_layer(layer: Layer, by: Widening) -> Layer:

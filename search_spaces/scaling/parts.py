@@ -26,7 +26,7 @@ class Widening:
     before: int
     after: int
     hidden: float = 1.0
-    head_factor: int = 1
+    head_factor: Fraction = Fraction(1)
     head_dim: int | None = None
 
     @property
@@ -96,19 +96,24 @@ def _hidden(document: Document, by: Widening) -> Changes:
     return changes
 
 
+def head_counts(document: Document) -> tuple[int, int]:
+    """Heads, and of what they share the number that grows as they do: key heads, or the heads where one group is all."""
+    n_heads = next(int(getattr(document, field)) for field in fields_with(document, Rule.HEADS))
+    keys = (getattr(document, field) for field in fields_with(document, Rule.KEY_HEADS))
+    groups = (getattr(document, field) for field in fields_with(document, Rule.GROUPS))
+    return n_heads, next(keys, None) or next((n for n in groups if n > 1), n_heads)
+
+
 def _heads(document: Document, by: Widening) -> Changes:
     """More heads, each as large as before unless `by` says otherwise; as many share a key head as before."""
-    count = fields_with(document, Rule.HEADS)
     factor = _size_factor(document, by)
-    if not count or (by.ratio == 1 and factor == 1):
+    if not fields_with(document, Rule.HEADS) or (by.ratio == 1 and factor == 1):
         return {}
-    n_heads = getattr(document, count[0])
-    shared = (*fields_with(document, Rule.KEY_HEADS), *fields_with(document, Rule.GROUPS))
-    n_shared = getattr(document, shared[0]) if shared else n_heads
-    single = bool(fields_with(document, Rule.GROUPS)) and n_shared == 1
-    n_new = 1 if single else _nearest(n_shared * by.ratio / factor)
-    changes: Changes = {count[0]: _nearest(n_heads * by.ratio / factor) if single else n_heads // n_shared * n_new}
-    changes |= dict.fromkeys(shared, n_new)
+    n_heads, n_shared = head_counts(document)
+    n_new = max(1, math.floor(n_shared * by.ratio / factor + Fraction(1, 2)))
+    changes: Changes = dict.fromkeys(fields_with(document, Rule.HEADS), n_heads // n_shared * n_new)
+    changes |= dict.fromkeys(fields_with(document, Rule.KEY_HEADS), n_new)
+    changes |= {field: n_new for field in fields_with(document, Rule.GROUPS) if getattr(document, field) > 1}
     changes |= {field: int(getattr(document, field) * factor) for field in fields_with(document, Rule.HEAD_SIZE)}
     return changes | _rotary(document, changes)
 
@@ -124,7 +129,7 @@ def _size_factor(document: Document, by: Widening) -> Fraction:
     sizes = fields_with(document, Rule.HEAD_SIZE)
     if by.head_dim is not None and takes_head_dim(document):
         return Fraction(by.head_dim, getattr(document, sizes[0]))
-    return Fraction(by.head_factor)
+    return by.head_factor
 
 
 def _rotary(document: Document, changes: Changes) -> Changes:
@@ -150,8 +155,3 @@ def nearest_divisor(number: int, wanted: Fraction, most: int) -> int:
     """The divisor of `number`, at most `most`, that is the fewest times larger or smaller than what is wanted."""
     divisors = (divisor for divisor in range(1, min(number, most) + 1) if number % divisor == 0)
     return min(divisors, key=lambda divisor: max(divisor / wanted, wanted / divisor))
-
-
-def _nearest(count: Fraction) -> int:
-    """The nearest whole number, at least 1."""
-    return max(1, math.floor(count + Fraction(1, 2)))

@@ -48,7 +48,9 @@ class Rule(Enum):
     HEADS = "grows as the width does: more heads of the same size"
     KEY_HEADS = "shared by as many heads as before, so that the cache keeps its ratio to the width"
     GROUPS = "shared by as many heads as before; a single one for all heads stays single, as Mamba-2 has at every width"
-    HEAD_SIZE = "kept; doubled for all parts where there would be more heads than a part may have"
+    HEAD_SIZE = (
+        "kept; doubled in all parts where one would have more heads than it may, halved where one would have less than one"
+    )
     ROTARY = "kept, to the nearest even number of channels where the size of a head is given"
     BLOCKS = "grows as the width does: more blocks of the same size; a single one stays single"
     DIVISOR = "kept where it divides the new width, otherwise the nearest that does"

@@ -57,8 +57,9 @@ def _width(before: Architecture, plan: Plan) -> Iterator[str]:
     by = widening(before, plan)
     if by.ratio != 1:
         yield f"d_model {before.d_model} -> {plan.width}, {float(by.ratio):.4g} times as wide"
-    if by.head_factor > 1:
-        yield f"heads {by.head_factor} times as large, as there would be more than a part may have"
+    if by.head_factor != 1:
+        why = "there would be more of them than a part may have" if by.head_factor > 1 else "less than one would remain"
+        yield f"heads {float(by.head_factor):g} times as large, as {why}"
     if plan.hidden != 1:
         yield f"hidden widths {plan.hidden:.3g} times what the width gives, to meet the target"
 
