@@ -4,8 +4,10 @@ import hashlib
 import json
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,11 @@ MAX_BYTES = 1 << 36
 
 CHUNK_BYTES = 1 << 20
 ZIP_SIGNATURE = b"PK\x03\x04"
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    LookupError, ArithmeticError,
+)  # fmt: skip
+"""What the standard library raises for archives that are broken, encrypted, or of a kind that it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ def _opened(archive: IO[bytes]) -> Iterator[_Source]:
         is_zip = archive.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE
         archive.seek(0)
         source = zipfile.ZipFile(archive) if is_zip else tarfile.TarFile(fileobj=cast(IO[bytes], _Wary(archive)))
-    except (zipfile.BadZipFile, tarfile.TarError) as error:
+    except DAMAGED as error:
         raise Invalid(f"this is not an export: {error}") from error
     with source:
         yield source
@@ -115,12 +122,12 @@ def _members(source: _Source) -> Iterator[_Member]:
             if n_members > MAX_MEMBERS:
                 raise Invalid(f"the archive is too large; at most {MAX_MEMBERS} files")
             yield member
-    except tarfile.TarError as error:
+    except DAMAGED as error:
         raise Invalid(f"the archive is damaged: {error}; download it again") from error
 
 
 def _zip_member(header: zipfile.ZipInfo) -> _Member:
-    is_plain = stat.S_IFMT(header.external_attr >> 16) in (0, stat.S_IFREG) and not header.is_dir()
+    is_plain = stat.S_IFMT(header.external_attr >> 16) in (0, stat.S_IFREG) and not header.filename.endswith("/")
     return _Member(header.filename, header.file_size, is_plain, header)
 
 
@@ -144,7 +151,7 @@ def _extract(source: _Source, member: _Member, folder: Path) -> None:
     try:
         with _content(source, member) as packed, target.open("xb") as file:
             shutil.copyfileobj(packed, file, CHUNK_BYTES)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except DAMAGED as error:
         raise Invalid(f"the archive is damaged at {member.path!r}; download it again") from error
 
 
