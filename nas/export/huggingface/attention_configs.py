@@ -1,8 +1,19 @@
-"""Configs of the families whose mixers are attention alone: llama, mistral, qwen3, mixtral, deepseek_v3, gpt_oss, bitnet."""
+"""Configs of the families whose mixers are attention alone, dense ones, those with experts, and BitNet's."""
 
-from nas.export.huggingface import bitnet, deepseek_v3, gpt_oss, llama, mistral, mixtral, qwen3
+from nas.export.huggingface import (
+    bitnet,
+    deepseek_v3,
+    ernie4_5_moe,
+    gpt_oss,
+    llama,
+    mistral,
+    mixtral,
+    qwen3,
+    qwen3_moe,
+    smollm3,
+)
 from nas.export.huggingface.latents import latent_sizes, with_their_epsilon
-from nas.export.huggingface.model_class import EPS, MAX_POSITIONS, Config, ModelClass, first, heads, rope
+from nas.export.huggingface.model_class import EPS, MAX_POSITIONS, Config, ModelClass, first, heads, indices, rope
 from nas.export.huggingface.rules import Rules
 from search_spaces.architecture import Architecture, Numerics
 from search_spaces.primitives.attention import Attention
@@ -55,6 +66,59 @@ def _windows(architecture: Architecture) -> Config:
     return {
         "sliding_window": next((window for window in windows if window is not None), None),
         "layer_types": ["sliding_attention" if window else "full_attention" for window in windows],
+    }
+
+
+def _smollm3(architecture: Architecture) -> Config:
+    positions = [int(part.rope) for _, part in architecture.parts() if isinstance(part, Attention)]
+    # they name the layers without positions, and say 1 of those with
+    return {**_qwen3(architecture), "no_rope_layers": positions, "mlp_bias": False}
+
+
+def _qwen3_moe(architecture: Architecture) -> Config:
+    attention = first(architecture, Attention)
+    window = attention and attention.window
+    return {
+        **_dense(architecture),
+        **_small_experts(architecture),
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": indices(isinstance(layer.channel, SwiGLU) for layer in architecture.core),
+        "use_sliding_window": window is not None,
+        "sliding_window": window,
+        "hidden_act": "silu",
+        "attention_bias": False,
+    }
+
+
+def _small_experts(architecture: Architecture) -> Config:
+    """As qwen's families say them; none where no layer has any."""
+    experts = first(architecture, MoE)
+    return {"num_experts": 0} if experts is None else {
+        "num_experts": experts.n_experts,
+        "num_experts_per_tok": experts.top_k,
+        "moe_intermediate_size": experts.d_expert,
+        "norm_topk_prob": experts.normalised,
+    }  # fmt: skip
+
+
+def _ernie4_5_moe(architecture: Architecture) -> Config:
+    experts, places = first(architecture, MoE), ernie4_5_moe.sparse_layers(architecture)
+    routed = {} if experts is None else {
+        "moe_num_experts": experts.n_experts,
+        "moe_k": experts.top_k,
+        "moe_intermediate_size": experts.d_expert,
+        "moe_num_shared_experts": experts.n_shared,
+    }  # fmt: skip
+    n_layers = len(architecture.core)
+    return {
+        **_dense(architecture),
+        **routed,
+        # without experts, beyond the last layer
+        "moe_layer_start_index": places[0] if places else n_layers,
+        "moe_layer_end_index": places[-1] if places else n_layers,
+        "moe_layer_interval": places.step,
+        "hidden_act": "silu",
+        "use_bias": False,
     }
 
 
@@ -137,7 +201,10 @@ ATTENTION_CLASSES = (
     ModelClass(family=llama.FAMILY, class_name="LlamaForCausalLM", rules=_llama_rules, sizes=_llama),
     ModelClass(family=mistral.FAMILY, class_name="MistralForCausalLM", rules=mistral.rules, sizes=_mistral),
     ModelClass(family=qwen3.FAMILY, class_name="Qwen3ForCausalLM", rules=qwen3.rules, sizes=_qwen3),
+    ModelClass(family=smollm3.FAMILY, class_name="SmolLM3ForCausalLM", rules=smollm3.rules, sizes=_smollm3),
     ModelClass(family=mixtral.FAMILY, class_name="MixtralForCausalLM", rules=mixtral.rules, sizes=_mixtral),
+    ModelClass(family=qwen3_moe.FAMILY, class_name="Qwen3MoeForCausalLM", rules=qwen3_moe.rules, sizes=_qwen3_moe),
+    ModelClass(family=ernie4_5_moe.FAMILY, class_name="Ernie4_5_MoeForCausalLM", rules=ernie4_5_moe.rules, sizes=_ernie4_5_moe),
     ModelClass(
         family=deepseek_v3.FAMILY,
         class_name="DeepseekV3ForCausalLM",

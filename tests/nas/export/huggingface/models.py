@@ -10,6 +10,7 @@ from nas.export.huggingface import (
     bamba,
     bitnet,
     deepseek_v3,
+    ernie4_5_moe,
     falcon_h1,
     granitemoehybrid,
     jamba,
@@ -22,9 +23,11 @@ from nas.export.huggingface import (
     mixtral,
     nemotron_h,
     qwen3,
+    qwen3_moe,
     qwen3_next,
     recurrent_gemma,
     rwkv,
+    smollm3,
 )
 from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.primitives import Channel, Mixer
@@ -101,6 +104,30 @@ CASES: dict[str, tuple[ModuleType, str, dict[str, Any], Architecture]] = {
             "layer_types": ["sliding_attention", "full_attention"],
         },
         stacked((attention(qk_norm=True, window=6), GATED), (attention(qk_norm=True), GATED)),
+    ),
+    "smollm3": (
+        smollm3, "SmolLM3", DENSE | {
+            "use_sliding_window": True, "sliding_window": 6, "num_hidden_layers": 3, "no_rope_layers": [1, 0, 1],
+            "layer_types": ["sliding_attention", "full_attention", "full_attention"], "tie_word_embeddings": False,
+        },
+        stacked(*((attention(**fields), GATED) for fields in ({"window": 6}, {"rope": False}, {}))),
+    ),
+    "qwen3_moe": (
+        qwen3_moe, "Qwen3Moe", DENSE | {
+            "head_dim": 8, "mlp_only_layers": [1], "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+            "norm_topk_prob": False, "use_sliding_window": True, "sliding_window": 6,
+        },
+        stacked(
+            (normed := attention(qk_norm=True, window=6), MoE(n_experts=5, top_k=2, d_expert=16, normalise=False)),
+            (normed, GATED),
+        ),
+    ),
+    "ernie4_5_moe": (
+        ernie4_5_moe, "Ernie4_5_Moe", DENSE | {
+            "num_hidden_layers": 4, "moe_layer_start_index": 1, "moe_layer_interval": 2, "moe_num_experts": 5, "moe_k": 2,
+            "moe_intermediate_size": 16, "moe_num_shared_experts": 2, "tie_word_embeddings": False,
+        },
+        stacked((attention(), GATED), (attention(), SHARED), (attention(), GATED), (attention(), SHARED)),
     ),
     "mixtral": (
         mixtral, "Mixtral", DENSE | {"num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": None},
@@ -251,7 +278,7 @@ CASES: dict[str, tuple[ModuleType, str, dict[str, Any], Architecture]] = {
     ),
 }  # fmt: skip
 ROUNDED = {"qwen3_next": ("layernorm", "q_norm", "k_norm", "model.norm"), "recurrent_gemma": ("norm", "embed_tokens")}
-UNUSED = {"recurrent_gemma": "_proj.bias"}
+UNUSED = {"recurrent_gemma": "_proj.bias", "ernie4_5_moe": "e_score_correction_bias"}
 
 
 def token_input(architecture: Architecture) -> TokenInput:

@@ -102,6 +102,25 @@ def _qwen3(random: Random, _: int) -> list[Layer]:
     return _layers(random, [full, full.model_copy(update={"window": random.randint(2, 9)})], [_gated(random)])
 
 
+def _smollm3(random: Random, _: int) -> list[Layer]:
+    plain, window = _attention(random), random.randint(2, 9)
+    kinds = [plain.model_copy(update={"window": w, "rope": rope}) for w in (None, window) for rope in (True, False)]
+    return _layers(random, [*kinds], [_gated(random)])
+
+
+def _qwen3_moe(random: Random, _: int) -> list[Layer]:
+    mixer = _attention(random, qk_norm=True, window=random.choice((None, 4)))
+    return _layers(random, [mixer], [_gated(random), _experts(random, normalise=random.random() < 0.5)])
+
+
+def _ernie4_5_moe(random: Random, _: int) -> list[Layer]:
+    """Experts in every so many layers, from one on."""
+    mixer, dense, experts = _attention(random), _gated(random), _experts(random, n_shared=random.choice((0, 1, 2)))
+    interval, start = random.randint(1, 3), random.randint(0, 2)
+    sparse = [number >= start and number % interval == interval - 1 for number in range(random.randint(1, 5))]
+    return [Layer(mixers=(mixer,), channel=experts if is_sparse else dense) for is_sparse in sparse]
+
+
 def _deepseek_v3(random: Random, _: int) -> list[Layer]:
     """Dense layers, then those with experts."""
     found = _layers(random, [_latent(random, rope=True)], [_gated(random), _biased(random)])
@@ -195,7 +214,10 @@ FAMILIES: dict[str, Draw] = {
     "llama": _one_kind(lambda random, _: _attention(random), _gated),
     "mistral": _one_kind(lambda random, _: _attention(random, window=random.randint(2, 9)), _gated),
     "qwen3": _qwen3,
+    "smollm3": _smollm3,
     "mixtral": _one_kind(lambda random, _: _attention(random, window=random.choice((None, 4))), _experts),
+    "qwen3_moe": _qwen3_moe,
+    "ernie4_5_moe": _ernie4_5_moe,
     "deepseek_v3": _deepseek_v3,
     "gpt_oss": _gpt_oss,
     "bitnet": _bitnet,

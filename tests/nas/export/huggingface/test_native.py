@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 import transformers
+from safetensors.torch import save_file
 
 from nas.export.huggingface.beyond import BEYOND
 from nas.export.huggingface.exactness import OBJECTIVES, copies_table
-from nas.export.huggingface.native import MODEL_CLASSES, Native, choose
+from nas.export.huggingface.native import MODEL_CLASSES, Native, choose, export_native
+from nas.export.tensors import TensorFile
 from search_spaces.architecture import Architecture, Layer, Numerics, TokenInput
 from search_spaces.objectives import MultiTokenPrediction, NextLatent
 from search_spaces.primitives.attention import Attention
@@ -42,6 +45,7 @@ from tests.nas.export.huggingface.models import (
     stacked,
 )
 from tests.nas.export.huggingface.native_samples import FAMILIES, sample
+from workers.model import build
 
 BY_TYPE = {found.model_type: found for found in MODEL_CLASSES}
 WIDE = attention(head_dim=12)
@@ -70,6 +74,9 @@ MODELS = {name: architecture for name, (_, _, _, architecture) in CASES.items()}
     "falcon_h1_tied": parallel((attention(), SSD, GATED), tied=True),
     "gpt_oss": stacked((sinks := attention(sink=True), EXPERTS), (sinks.model_copy(update={"window": 5}), EXPERTS)),
     "gpt_oss_wide": stacked((WIDE.model_copy(update={"sink": True}), EXPERTS), tied=True),
+    "smollm3_plain": stacked((attention(head_dim=12, rope=False), GATED), tied=True),
+    "qwen3_moe_dense": stacked((attention(qk_norm=True), GATED)),
+    "ernie4_5_moe_dense": stacked((attention(), GATED), tied=True),
     "nemotron_h_scan": stacked((SSD, None), (SSD, ReLU2(d_ff=20))),
     "nemotron_h_attention": stacked((attention(rope=False, head_dim=12), None)),
     "qwen3_full": stacked(*2 * [(attention(qk_norm=True, head_dim=12), GATED)]),
@@ -98,6 +105,7 @@ NATIVE_ZOO = {
     "granite4_seed": "granitemoehybrid",
     "deepseek_v3": "deepseek_v3",
     "conv_attention": "lfm2",
+    "glam": "ernie4_5_moe",
     "griffin": "recurrent_gemma",
     "jamba": "jamba",
     "kimi_linear": "kimi_linear",
@@ -107,6 +115,7 @@ NATIVE_ZOO = {
 }
 N_SAMPLES = 11
 MORE_PARAMETERS = {
+    "ernie4_5_moe": "a bias of the router",
     "gpt_oss": "biases of router and experts",
     "recurrent_gemma": "biases that are zero",
     "rwkv": "the norm of its embeddings",
@@ -179,6 +188,17 @@ def test_samples_reach_every_class(exported):
     reached = {exported[f"{family}:{seed}"][0].model_class.model_type for family in FAMILIES for seed in range(N_SAMPLES)}
     assert reached == BY_TYPE.keys()
     assert len(FAMILIES) * N_SAMPLES >= 200
+
+
+def test_export_holds_few_tensors_at_a_time(tmp_path):
+    architecture = stacked(*24 * [(attention(head_dim=32), SwiGLU(d_ff=512))])
+    weights = tmp_path / "ours.safetensors"
+    save_file(build(architecture).state_dict(), weights)
+    tracemalloc.start()
+    export_native(architecture, chosen(architecture), TensorFile(weights), tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < weights.stat().st_size / 3
 
 
 def test_stranger_cannot_import_us(tmp_path):
