@@ -142,6 +142,13 @@ def test_the_gated_delta_rule_says_key_heads_and_value_heads() -> None:
     }
 
 
+@pytest.mark.parametrize(("key_dim", "value_dim"), [(7, 61), (11, 15), (24, 40), (16, 8)])
+def test_factors_come_back_as_whole_sizes(key_dim: int, value_dim: int) -> None:
+    found = own(twice(changed(GATED_DELTA, key_dim=key_dim, value_dim=value_dim)))
+    # fla cuts off what is behind the point
+    assert int(found["head_dim"] * found["expand_v"]) == value_dim
+
+
 def test_linear_attention() -> None:
     assert own(twice(LINEAR)) == {
         "model_type": "linear_attn",

@@ -56,6 +56,16 @@ def test_windows_need_the_attention_that_takes_them_layer_by_layer() -> None:
     found = literals_of(module_of(TORCHTITAN_MODELS["windows of two sizes"]))
     assert found["BACKEND"] == "varlen"
     assert [said["attention"]["window"] for said in found["LAYERS"]] == [4, None, 1]
+    # its windows count the tokens before the current one, ours that one too
+    assert "inner_attention.window_size = (window - 1, 0)" in module_of(TORCHTITAN_MODELS["windows of two sizes"])
+
+
+@pytest.mark.parametrize("name", ["layers that differ", "latent"])
+def test_every_norm_has_our_epsilon_and_positions_turn_halves(name: str) -> None:
+    module = module_of(TORCHTITAN_MODELS[name])
+    assert module.count("RMSNorm.Config(") == module.count("RMSNorm.Config(normalized_shape=size, eps=NORM_EPS, ") == 1
+    assert "CosSinRoPE.Config(dim=size, max_seq_len=MAX_SEQ_LEN, theta=ROPE_THETA)" in module
+    assert ("config.q_norm.eps = config.kv_norm.eps = NORM_EPS" in module) == (name == "latent")
 
 
 def test_equal_layers_are_said_once() -> None:
