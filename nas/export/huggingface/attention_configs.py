@@ -186,7 +186,8 @@ def _bitnet_rules(architecture: Architecture) -> Rules:
     """As `bitnet.rules`, for what a plain config can say: it does not round, and its norm before the output fills d_model."""
     found = bitnet.rules(architecture)
     if architecture.numerics != Numerics():
-        raise ValueError(f"numerics {architecture.numerics}: a plain config of transformers' bitnet has full precision only")
+        rounded = f"numerics {architecture.numerics.weights}, {architecture.numerics.activations}"
+        raise ValueError(f"{rounded}: transformers' bitnet rounds through a quantiser that needs another package, accelerate")
     attention = first(architecture, Attention)
     if attention is not None and attention.n_heads * attention.head_dim != architecture.d_model:
         raise ValueError("head_dim must be d_model / n_heads: transformers' bitnet has a norm of d_model after its heads")

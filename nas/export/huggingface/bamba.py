@@ -26,7 +26,7 @@ def attention_rules(config: Attention) -> Rules:
 
 FAMILY = Family(
     name="bamba",
-    mixers=(place(Recurrence, "mamba.", mixer_rules), place(Attention, "self_attn.", attention_rules)),
+    mixers=(place(Recurrence, "mamba.", mixer_rules, called="mamba2"), place(Attention, "self_attn.", attention_rules)),
     channels=(place(SwiGLU, "feed_forward.", channel_rules),),
     last_norm="model.final_layernorm",
     channel_norm="pre_ff_layernorm",

@@ -29,7 +29,7 @@ def attention_rules(config: Attention) -> Rules:
 
 FAMILY = Family(
     name="falcon_h1",
-    mixers=(place(Attention, "self_attn.", attention_rules), place(Recurrence, "mamba.", mixer_rules)),
+    mixers=(place(Attention, "self_attn.", attention_rules), place(Recurrence, "mamba.", mixer_rules, called="mamba2")),
     channels=(place(SwiGLU, "feed_forward.", channel_rules),),
     parallel=True,
     last_norm="model.final_layernorm",

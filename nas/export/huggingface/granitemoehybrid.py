@@ -50,7 +50,7 @@ def moe_rules(config: MoE) -> Rules:
 
 FAMILY = Family(
     name="granitemoehybrid",
-    mixers=(place(Recurrence, "mamba.", mixer_rules), place(Attention, "self_attn.", attention_rules)),
+    mixers=(place(Recurrence, "mamba.", mixer_rules, called="mamba2"), place(Attention, "self_attn.", attention_rules)),
     channels=(place(SwiGLU, "", channel_rules), place(MoE, "", moe_rules)),
 )
 

@@ -54,7 +54,7 @@ def moe_rules(config: MoE) -> Rules:
 
 FAMILY = Family(
     name="kimi_linear",
-    mixers=(place(Recurrence, "self_attn.", linear_attention_rules), place(MLA, "self_attn.", attention_rules)),
+    mixers=(place(Recurrence, "self_attn.", linear_attention_rules, called="kda"), place(MLA, "self_attn.", attention_rules)),
     channels=(place(SwiGLU, "mlp.", channel_rules), place(MoE, "mlp.", moe_rules)),
     ties=False,
 )

@@ -42,7 +42,7 @@ def mamba2_rules(config: Recurrence) -> Rules:
 
 FAMILY = Family(
     name="mamba2",
-    mixers=(place(Recurrence, "mixer.", mixer_rules),),
+    mixers=(place(Recurrence, "mixer.", mixer_rules, called="mamba2"),),
     embedding="backbone.embeddings.weight",
     last_norm="backbone.norm_f",
     layers="backbone.layers",

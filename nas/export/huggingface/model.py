@@ -18,6 +18,7 @@ from nas.export.huggingface.rules import Rule, Rules, copied, same, under
 from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.norm import NormKind
 from search_spaces.primitives import Primitive
+from search_spaces.primitives.recurrence import Recurrence
 
 EMBEDDING, HEAD, LAST_NORM = "ends.embedding.weight", "ends.head.weight", "norm"
 LAYER = "backbone.core.layers.{index}.{sublayer}."
@@ -38,11 +39,8 @@ class Place:
     """From the names of our part to those of their layer. Raises ValueError for a config that the family does not have."""
     varies: frozenset[str]
     """The fields that may differ between layers; all others are one number in their config."""
-
-    @property
-    def name(self) -> str:
-        """The primitive's name."""
-        return _name(self.kind)
+    name: str
+    """The primitive's, or its member's."""
 
     def takes(self, part: Primitive) -> bool:
         """Whether it has this part as it is."""
@@ -53,15 +51,17 @@ class Place:
         return True
 
 
-def place(kind: type[P], prefix: str, rules: Callable[[P], Rules], varies: tuple[str, ...] = ()) -> Place:
-    """Parts of `kind`, mapped by `rules`, below `prefix` in a layer."""
+def place(
+    kind: type[P], prefix: str, rules: Callable[[P], Rules], varies: tuple[str, ...] = (), called: str | None = None
+) -> Place:
+    """Parts of `kind`, mapped by `rules`, below `prefix` in a layer; `called` names the member that it is of a primitive."""
 
     def rules_of(part: Primitive) -> Rules:
         if not isinstance(part, kind):
             raise TypeError(f"{type(part).__name__} is not {kind.__name__}")
         return under(rules(part), "", prefix)
 
-    return Place(kind, rules_of, frozenset(varies))
+    return Place(kind, rules_of, frozenset(varies), called or str(kind.model_fields["kind"].default))
 
 
 def plain_norm(ours: str, theirs: str) -> Rules:
@@ -138,7 +138,7 @@ class Family:
         for index, layer in enumerate(architecture.core):
             require(layer, self.name, ("mixers", "channel"))
             if not self._holds(layer):
-                ours = " and ".join(_name(type(part)) for part in layer.parts())
+                ours = " and ".join(map(_name, layer.parts()))
                 raise ValueError(f"core[{index}]: {ours}; a layer of transformers' {self.name} is {self._layer_in_words()}")
             for branch, mixer in enumerate(layer.mixers):
                 yield _Placed(index, MIXERS, BRANCH.format(index=branch) if self.parallel else BLOCK, mixer)
@@ -189,9 +189,10 @@ class _Placed:
     part: Primitive
 
 
-def _name(kind: type[Primitive]) -> str:
-    """What documents call the primitive."""
-    return str(kind.model_fields["kind"].default)
+def _name(part: Primitive) -> str:
+    """The primitive's, or its member's."""
+    member = part.member if isinstance(part, Recurrence) else None
+    return member or str(type(part).model_fields["kind"].default)
 
 
 def _find(places: tuple[Place, ...], part: Primitive) -> Place | None:

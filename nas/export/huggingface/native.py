@@ -29,7 +29,7 @@ class Native:
     model_class: ModelClass
     config: Config
     refusals: tuple[Refusal, ...] = ()
-    """Of the classes asked before."""
+    """Of the classes asked before, the nearest first."""
 
 
 def choose(architecture: Architecture) -> Native | tuple[Refusal, ...]:
@@ -37,11 +37,18 @@ def choose(architecture: Architecture) -> Native | tuple[Refusal, ...]:
     refusals: list[Refusal] = []
     for model_class in MODEL_CLASSES:
         try:
-            return Native(model_class, model_class.config(architecture), tuple(refusals))
+            config = model_class.config(architecture)
         except ValueError as error:
             refusals.append(_refusal(model_class.model_type, str(error)))
+        else:
+            return Native(model_class, config, _nearest_first(architecture, refusals))
+    return (*_nearest_first(architecture, refusals), *BEYOND)
+
+
+def _nearest_first(architecture: Architecture, refusals: list[Refusal]) -> tuple[Refusal, ...]:
+    """Those of families that could hold most of it."""
     nearness = {known.model_type: known.family.nearness(architecture) for known in MODEL_CLASSES}
-    return (*sorted(refusals, key=lambda refusal: nearness[refusal.target], reverse=True), *BEYOND)
+    return tuple(sorted(refusals, key=lambda refusal: nearness[refusal.target], reverse=True))
 
 
 def export_native(architecture: Architecture, native: Native, weights: Arrays | None, folder: Path) -> None:

@@ -36,7 +36,7 @@ def channel_rules(config: ReLU2) -> Rules:
 
 FAMILY = Family(
     name="nemotron_h",
-    mixers=(place(Recurrence, "mixer.", mixer_rules), place(Attention, "mixer.", attention_rules)),
+    mixers=(place(Recurrence, "mixer.", mixer_rules, called="mamba2"), place(Attention, "mixer.", attention_rules)),
     channels=(place(ReLU2, "mixer.", channel_rules),),
     flat=True,
     embedding="model.embeddings.weight",

@@ -82,7 +82,10 @@ def _projections(config: Attention) -> Rule:
 
 FAMILY = Family(
     name="qwen3_next",
-    mixers=(place(Recurrence, "linear_attn.", linear_attention_rules), place(Attention, "self_attn.", attention_rules)),
+    mixers=(
+        place(Recurrence, "linear_attn.", linear_attention_rules, called="gdn"),
+        place(Attention, "self_attn.", attention_rules),
+    ),
     channels=(place(SwiGLU, "mlp.", channel_rules), place(MoE, "mlp.", moe_rules)),
     norm_rules=zero_centred,
 )

@@ -136,7 +136,7 @@ DOUBLED = Layer(mixers=(attention(), attention()), channel=GATED)
         (jamba, stacked((scan, softmax), (scan, softmax), (scan, GATED)), "moe in every n-th"),
         (jamba, stacked((scan, softmax), (scan, SwiGLU(d_ff=20))), "one width for experts and others"),
         (mamba, stacked((Mamba(), GATED)), r"core\[0\]: mamba and swiglu; a layer of .* mamba is one mamba$"),
-        (nemotron_h, stacked((SSD, GATED)), "one recurrence or attention or one relu2"),
+        (nemotron_h, stacked((SSD, GATED)), "mamba2 and swiglu; a layer of .* one mamba2 or attention or one relu2"),
         (mamba2, stacked((SSD.model_copy(update={"value_dim": 12}), None)), "48 must be a multiple of d_model 32"),
         (bamba, stacked((SSD.model_copy(update={"value_dim": 12}), GATED)), "48 must be a multiple of d_model 32"),
         (recurrent_gemma, stacked((RGLRU(n_blocks=2), gelu), (local, gelu)), r"n_blocks \{2\}"),
