@@ -12,10 +12,8 @@ def write(subject: Subject, folder: Path) -> Written:
     found: tuple[Refusal, ...] | native.Native = native.choose(subject.architecture)
     if isinstance(found, native.Native):
         return native.write(subject, folder)
-    loads_as = f"{write_custom(subject, folder)}, with trust_remote_code=True"
-    return Written(
-        loads_as=loads_as, why="no class of transformers says all of it: its own code stands beside it", refusals=found
-    )
+    why = "no class of transformers says all of it, so its own code stands beside its weights"
+    return Written(loads_as=write_custom(subject, folder), why=why, refusals=found)
 
 
 HUGGINGFACE = Form(

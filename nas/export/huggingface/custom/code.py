@@ -4,7 +4,7 @@ Text only: the layers come from `nas.export.code`, the rest from the templates b
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -13,7 +13,8 @@ from nas.export.code import ModelCode
 from nas.export.code.scopes import global_names
 from nas.export.code.sources import External
 from nas.export.code.writing import imports_text
-from search_spaces.architecture import Architecture, ContinuousInput
+from search_spaces.architecture import Architecture, ContinuousInput, Input, TokenInput
+from search_spaces.primitives.moe import MoE
 from search_spaces.summary import summarise
 
 WIDTH = 128
@@ -58,26 +59,45 @@ def names(architecture: Architecture) -> Names:
 
 def configuration(architecture: Architecture, code: ModelCode) -> str:
     """`configuration_*.py`."""
-    # the form refuses measurements
-    assert not isinstance(architecture.input, ContinuousInput)
     classes = [f"    {name}," for name in _dataclasses(code.configs)]
     body = _template("configuration").substitute(
         dataclasses=code.configs.strip(),
         classes="\n".join(classes),
         model_type=names(architecture).model_type,
         causal=architecture.causal,
-        tied=architecture.input.tie_embeddings,
+        tied=_is_tied(architecture.input),
     )
-    return f"{_title(architecture, 'Sizes of a model')}\n\n{_imports(body, code.imports)}\n\n{body}"
+    return f"{_title(architecture, 'Sizes of a model')}\n\n{_imports(_used(body), code.imports)}\n\n{body}"
 
 
 def modeling(architecture: Architecture, code: ModelCode) -> str:
     """`modeling_*.py`."""
-    kind = "decoder" if architecture.causal else "encoder"
-    body = "\n\n".join((code.modules.strip() + "\n", *(_template(name).template for name in ("pretrained", kind))))
-    defined = {*_defined(code.configs), "NasConfig", "read"} & _used(body)
-    ours = _relative_import(names(architecture).configuration, defined)
-    return f"{_title(architecture, 'Layers of a model')}\n\n{_imports(body, code.imports)}\n{ours}\n\n{body}"
+    body = "\n\n".join((code.modules.strip() + "\n", _pretrained(architecture), _for_its_task(architecture)))
+    used = _used(body)
+    ours = _relative_import(names(architecture).configuration, {*_defined(code.configs), "NasConfig", "read"} & used)
+    return f"{_title(architecture, 'Layers of a model')}\n\n{_imports(used, code.imports)}\n{ours}\n\n{body}"
+
+
+def _pretrained(architecture: Architecture) -> str:
+    """The base of the model's class. A copy channel has a table of tokens of its own, a tied head has none."""
+    source = architecture.input
+    copies = isinstance(source, TokenInput) and source.rosa
+    return _template("pretrained").substitute(
+        copies=_template("copies").template if copies else "", head="None" if _is_tied(source) else "self.model.ends.head"
+    )
+
+
+def _is_tied(source: Input) -> bool:
+    # the form refuses measurements
+    assert not isinstance(source, ContinuousInput)
+    return source.tie_embeddings
+
+
+def _for_its_task(architecture: Architecture) -> str:
+    """The model's class."""
+    balanced = any(isinstance(part, MoE) and part.balance == "bias" for _, part in architecture.parts())
+    template = _template("decoder" if architecture.causal else "encoder")
+    return template.substitute(note=_template("balanced").template if balanced else "")
 
 
 def _title(architecture: Architecture, what: str) -> str:
@@ -85,9 +105,8 @@ def _title(architecture: Architecture, what: str) -> str:
     return f'"""{what}, written for this architecture alone.\n\n{summarise(architecture)}\n"""'
 
 
-def _imports(body: str, offered: str) -> str:
+def _imports(used: Set[str], offered: str) -> str:
     """Of the imports those that the code uses."""
-    used = _used(body)
     return imports_text({found for found in _externals(offered + OFFERED) if found.bound in used})
 
 
