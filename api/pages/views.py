@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from api import body
 from api.errors import Kind
 from api.pages import assets, compare
+from api.pages.offers import offers
 from api.pages.rendering import render
 from api.routers.leaderboard import FilterDep, SortDep
 from api.routers.parameters import Cursor, StudyId, TrialNumber
@@ -31,6 +32,7 @@ from search_spaces.space import Params, Space
 from search_spaces.summary import shares
 
 router = APIRouter(include_in_schema=False)
+router.include_router(compare.router)
 
 ROWS: Final = 50
 EVENTS_SHOWN: Final = 30
@@ -43,7 +45,6 @@ WISHES: Final = {"pause": Wish.PAUSE, "resume": Wish.RUN, "stop": Wish.STOP}
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.include_router(router)
-    app.include_router(compare.router)
 
 
 def refused(request: Request, kind: Kind, detail: str) -> Response:
@@ -115,6 +116,7 @@ def trial(study_id: StudyId, number: TrialNumber, principal: Reader, engine: Eng
             study=found,
             trial=shown,
             genes=_genes(found.spec.space, shown.params),
+            offers=tuple(offers(study_id, shown)),
             shares=shares(shown.architecture),
             architecture=_pretty(shown.architecture),
         )

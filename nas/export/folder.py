@@ -13,7 +13,7 @@ from pathlib import Path
 from nas.errors import Conflict
 from nas.export.bundle import Source
 from nas.export.bundle import write_folder as write_bundle
-from nas.export.form import Availability, ExportName, Form, Refusal, SingleName, Subject
+from nas.export.form import BUNDLE_LACKS, Availability, ExportName, Form, Refusal, SingleName, Subject
 from nas.export.forms import FORMS
 from nas.export.instructions import collection_readme, form_readme
 from nas.export.manifest import (
@@ -60,8 +60,7 @@ class Parcel:
 def available(parcel: Parcel) -> tuple[Availability, ...]:
     """Every format, and whether this can take it as it is: forms first, then the bundle."""
     forms = [Availability.of(form, _reasons(parcel, form)) for form in FORMS.values()]
-    lacks_bundle = () if parcel.bundle else (Refusal("bundle", "", "only a trial that has a score is a bundle"),)
-    return (*forms, Availability.of_bundle(lacks_bundle))
+    return (*forms, Availability.of_bundle(() if parcel.bundle else (BUNDLE_LACKS,)))
 
 
 def require(parcel: Parcel, name: ExportName) -> None:

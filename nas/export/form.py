@@ -15,7 +15,7 @@ from search_spaces.architecture import Architecture
 FormName = Literal["native", "huggingface", "torch", "config", "onnx"]
 SingleName = Literal["native", "huggingface", "torch", "config", "onnx", "bundle"]
 ExportName = Literal["native", "huggingface", "torch", "config", "onnx", "bundle", "all"]
-BUNDLE_TITLE: Final = "A scored trial with its results, weights of every task and provenance: what `nas verify` checks"
+BUNDLE_TITLE: Final = "A scored trial with its results, weights of every task and provenance: what nas verify checks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +80,6 @@ class Availability:
     def of_bundle(cls, reasons: tuple[Refusal, ...]) -> "Availability":
         """The same of a bundle."""
         return cls(form="bundle", title=BUNDLE_TITLE, available=not reasons, needs_weights=True, reasons=reasons)
+
+
+BUNDLE_LACKS: Final = Refusal("bundle", "weights", "a bundle is of a scored trial, with the weights that it trained")

@@ -14,6 +14,7 @@ from nas.export.manifest import Trained
 from nas.keys import Principal
 from nas.run import Artifact, Result
 from nas.store.reads import get_study, get_trial
+from nas.store.views import TrialView
 
 
 def read_source(engine: Engine, principal: Principal, study_id: str, number: int, workspace: Path) -> Source:
@@ -29,9 +30,14 @@ def require_weights(source: Source) -> None:
         raise Conflict(missing)
 
 
+def lacks_weights(trial: TrialView) -> bool:
+    """Whether no run of it left weights."""
+    return trial.result is None or not trial.result.artifacts
+
+
 def missing_weights(source: Source) -> str | None:
     """Why a trial has no weights; None when it has some."""
-    if source.trial.result is not None and source.trial.result.artifacts:
+    if not lacks_weights(source.trial):
         return None
     row = source.trial.row
     return f"trial {row.number} is {row.state} and has no weights to export; export one that has a score, or without weights"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from typing import Literal
@@ -185,6 +186,24 @@ def test_rows_of_the_leaderboard_are_compared_with_the_first(page: Page, service
     expect(board.nth(1).get_by_role("link", name="compare")).to_have_count(0)
     board.nth(3).get_by_role("link", name="compare").click()
     expect(page.locator("#verdict")).to_contain_text("95 % intervals")
+
+
+def test_a_trial_is_taken_home_in_any_form_that_it_can_take(page: Page, service: Service, study: str):
+    page.goto(f"{service.url}{study}/trials/0")
+    home = page.get_by_role("region", name="Take it home")
+    expect(home.get_by_role("link", name="Download native as tar")).to_be_visible()
+    expect(home.get_by_role("link", name="Download bundle as zip")).to_have_count(0)
+    expect(home.get_by_text("Not possible: a bundle is of a scored trial")).to_be_visible()
+    with page.expect_download() as download:
+        home.get_by_role("link", name="Download native as zip").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert {"config.json", "export.json"} <= set(archive.namelist())
+    page.goto(f"{service.url}{study}/trials/5")
+    reasons = home.locator("details").first
+    expect(reasons.get_by_role("listitem").first).to_be_hidden()
+    reasons.locator("summary").click()
+    expect(reasons.get_by_text("llama", exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
 def test_what_users_wrote_is_never_run(page: Page, service: Service, study: str):

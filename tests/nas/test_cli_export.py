@@ -92,7 +92,7 @@ def test_what_grows_leaves_without_weights_and_says_what_it_costs(tmp_path: Path
         (("zoo:mamba", "--d-model", "13"), USAGE, "zoo:mamba cannot be built: d_model 13: zoo entries need a multiple of 8"),
         (("zoo:mamba", "--trial", "3"), USAGE, "--trial does not apply to zoo:mamba"),
         (("zoo:mamba", "--task", "mqar"), USAGE, "--task does not apply to zoo:mamba"),
-        (("zoo:mamba", "--format", "bundle"), USAGE, "only a trial that has a score is a bundle"),
+        (("zoo:mamba", "--format", "bundle"), USAGE, "a bundle is of a scored trial"),
         (("zoo:mamba", "--format", "pickle"), USAGE, "'pickle' is not one of"),
         (("zoo:mamba", "--format", "native", "--scale-to", "3X"), USAGE, "'3X' is no size"),
         (("zoo:mamba", "--format", "native", "--growth", "stack"), USAGE, "say how large"),
