@@ -135,7 +135,7 @@ def _recipe(recipe: Schedule) -> Table:
 def _notes(places: tuple[Place, ...]) -> str:
     """What training with torchtitan leaves out, though its model computes the same."""
     by_loss = any(part.balance == "loss" for part in parts_of(places, MoE))
-    return "\nExperts are not balanced: torchtitan has no balance loss.\n" if by_loss else ""
+    return "# Experts are not balanced in training: torchtitan has no balance loss.\n" if by_loss else ""
 
 
 TORCHTITAN = Target("torchtitan", VERSION, "nas_architecture.py, a config registry", files)

@@ -17,7 +17,8 @@ GROUPED = {
     "model_class": "Qwen3Model",
     "block_class": "Qwen3TransformerBlock",
     "parallelize": "parallelize_qwen3",
-    "attention_imports": "from torchtitan.models.common.config_utils import make_gqa_config",
+    "shared_builder": "    make_gqa_config,\n",
+    "own_builder": "",
     "attention": """
 def _attention(n_heads: int, n_kv_heads: int, head_dim: int, qk_norm: bool, window: int | None):
     inner_attention = get_attention_config(BACKEND)
@@ -43,7 +44,8 @@ LATENT = {
     "model_class": "DeepSeekV3Model",
     "block_class": "DeepSeekV3TransformerBlock",
     "parallelize": "parallelize_deepseekv3",
-    "attention_imports": "from torchtitan.models.deepseek_v3 import make_mla_attention_config",
+    "shared_builder": "",
+    "own_builder": "from torchtitan.models.deepseek_v3 import make_mla_attention_config\n",
     "attention": """
 def _attention(
     n_heads: int, q_lora_rank: int, kv_lora_rank: int, qk_nope_head_dim: int, qk_rope_head_dim: int, v_head_dim: int
@@ -67,18 +69,16 @@ def _attention(
     return config""",
 }
 MODULE = Template('''\
-"""A model for $version. With this folder on PYTHONPATH:
-
-    torchrun --nproc_per_node=8 -m torchtitan.train --module nas_architecture --config pretrain \\\\
-        --hf_assets_path <a tokenizer's folder> --dataloader.dataset c4
-
-The recipe is the default one of a study's proxies; set steps, batch and length for a real run.
-$notes"""
-
+# A model for $version. With this folder on PYTHONPATH:
+#
+#   torchrun --nproc_per_node=8 -m torchtitan.train --module nas_architecture --config pretrain \\
+#     --hf_assets_path <a tokenizer's folder> --dataloader.dataset c4
+#
+# The recipe is the default one of a study's proxies; set steps, batch and length for a real run.
+$notes
 from functools import partial
 
 import torch.nn as nn
-$attention_imports
 from torchtitan.components.checkpoint import CheckpointManager
 from torchtitan.components.loss import ChunkedLossWrapper, CrossEntropyLoss
 from torchtitan.components.optimizer import LRSchedulersContainer, default_adamw, register_moe_load_balancing_hook
@@ -89,14 +89,14 @@ from torchtitan.hf_datasets.text_datasets import HuggingFaceTextDataLoader
 from torchtitan.models.common import CosSinRoPE, Embedding, Linear
 from torchtitan.models.common.config_utils import (
     get_attention_config,
-    make_moe_config,
+$shared_builder    make_moe_config,
     make_routed_experts_config,
     make_router_config,
 )
 from torchtitan.models.common.feed_forward import FeedForward
 from torchtitan.models.common.nn_modules import RMSNorm
 from torchtitan.models.common.param_init import skip_param_init
-from torchtitan.models.$model.model import $classes
+${own_builder}from torchtitan.models.$model.model import $classes
 from torchtitan.models.$model.parallelize import $parallelize
 from torchtitan.protocols.model_spec import ModelSpec
 from torchtitan.trainer import Trainer
