@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_zoo_entry_is_exported_and_loads(tmp_path: Path) -> None:
     said = " ".join(done.stderr.split())
     assert "zoo:mamba2 is in" in said
     assert "as transformers.Mamba2ForCausalLM" in said
-    assert "and not 5 others, for reasons in export.json" in said
+    assert re.search(r"and not \d+ others, for reasons in export.json", said)
     assert {path.name for path in folder.iterdir()} == OURS | NATIVE
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
