@@ -1,4 +1,4 @@
-"""The whole page: every primitive, what models are put together from, and what a space may leave open."""
+"""The whole page: every primitive, what models are put together from, what a space may leave open, and how models grow."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +15,7 @@ from search_spaces.primitives import CATALOGUE, Cost, Primitive
 from search_spaces.primitives.recurrence.members import MEMBERS
 from search_spaces.reference.examples import CONTEXT, D_MODEL, EXAMPLES, example_cost
 from search_spaces.reference.fields import fields_of
+from search_spaces.reference.growing import growing
 from search_spaces.reference.markdown import block, bullets, code, equations, link, sourced, table, text
 from search_spaces.reference.models import models
 from search_spaces.reference.searching import searching
@@ -52,7 +53,7 @@ Examples are priced at d = {D_MODEL}, L = {CONTEXT.context_length:,} and b = {CO
 
 def page() -> str:
     """The Markdown of docs/primitives.md."""
-    sections = [*_primitives(), *_whole_models(), *searching()]
+    sections = [*_primitives(), *_whole_models(), *searching(), *growing()]
     return "\n\n".join([INTRODUCTION, _contents(sections), _overview(), *sections]) + "\n"
 
 

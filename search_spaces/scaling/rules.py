@@ -44,7 +44,7 @@ class Rule(Enum):
     WIDTH = "grows as the width does, up to its limit"
     HIDDEN = "grows as the width does, and is what makes up for a width and a depth that miss the target"
     SHARE = "keeps its share of the hidden width"
-    ROOT = "grows as the root of the width, as RWKV-7's low ranks do (arXiv 2503.14456), up to its limit"
+    ROOT = "grows as the root of the width, as RWKV-7's published code has its low ranks (arXiv 2503.14456), up to its limit"
     HEADS = "grows as the width does: more heads of the same size"
     KEY_HEADS = "shared by as many heads as before, so that the cache keeps its ratio to the width"
     GROUPS = "shared by as many heads as before; a single one for all heads stays single, as Mamba-2 has at every width"

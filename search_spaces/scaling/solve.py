@@ -1,7 +1,7 @@
 """From a proxy to a model of a given size: the width and depth that meet the target in the shape of published models.
 
 Candidates are widths and depths whose parameters are near the target; the best has the least sum of three errors: of its size,
-of its shape (`shape.py`) and of the ratios that rounding changed. Hidden widths change only where none is within `TOLERANCE`.
+of its shape (`shape.py`) and of the ratios that rounding changed. Hidden widths change only where none is within 2 %.
 """
 
 import math
