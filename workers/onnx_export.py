@@ -22,6 +22,7 @@ from torch._dynamo.exc import UserError
 from kernels import dispatch
 from kernels.scans import SCANS
 from search_spaces.architecture import Architecture
+from search_spaces.primitives.linformer import Linformer
 from workers import inference, machine
 from workers.model import Model, build
 from workers.onnx_translations import TRANSLATIONS
@@ -58,7 +59,7 @@ class Prefill(nn.Module):
 def export(model: Model, path: Path) -> None:
     """Write the graph. Raises `NoGraph` for a model whose steps depend on the sizes, or that has no operators in ONNX."""
     prefill = Prefill(model.eval().requires_grad_(False))
-    sizes = {"input_ids": {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}}
+    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with warnings.catch_warnings(), dispatch.force("reference"), dispatch.replace(SCANS):
         # torch warns of its own deprecated calls, and of packages that are not here
         warnings.simplefilter("ignore")
@@ -66,8 +67,8 @@ def export(model: Model, path: Path) -> None:
             # deferred: what a layer would keep for later tokens depends on how many there are, but nothing here reads it
             traced = torch.export.export(
                 prefill,
-                (_tokens(model, *SIZES[0]),),
-                dynamic_shapes=sizes,
+                (_tokens(model, *sizes(model.architecture)[0]),),
+                dynamic_shapes={"input_ids": free},
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
             program = torch.onnx.export(
@@ -92,11 +93,17 @@ def _cause(error: BaseException) -> str:
     return " ".join(str(error).split())[:500]
 
 
+def sizes(architecture: Architecture) -> tuple[tuple[int, int], ...]:
+    """Those that are compared: no longer than the model takes."""
+    longest = min((part.max_length for _, part in architecture.parts() if isinstance(part, Linformer)), default=SIZES[-1][1])
+    return tuple((n_rows, min(length, longest)) for n_rows, length in SIZES)
+
+
 def largest_difference(model: Model, path: Path) -> float:
     """Between the graph's logits and ours, of the largest logit, over all sizes. Raises `Different` beyond the tolerance."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     differences = []
-    for size in SIZES:
+    for size in sizes(model.architecture):
         tokens_BT = _tokens(model, *size)
         ours = inference.logits(model, tokens_BT)
         theirs = torch.from_numpy(session.run(["logits"], {"input_ids": tokens_BT.numpy()})[0])
@@ -128,7 +135,7 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(json.dumps({"largest_difference": difference, "sizes": SIZES}) + "\n")
+    sys.stdout.write(json.dumps({"largest_difference": difference, "sizes": sizes(model.architecture)}) + "\n")
     return 0
 
 

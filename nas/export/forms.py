@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from nas.export.form import Availability, ExportName, Form, FormName
 from nas.export.huggingface.auto import HUGGINGFACE
 from nas.export.huggingface.native import NATIVE
+from nas.export.onnx import ONNX
 from nas.export.training.form import CONFIG
 from search_spaces.architecture import Architecture
 
-FORMS: dict[FormName, Form] = {form.name: form for form in (NATIVE, HUGGINGFACE, CONFIG)}
+FORMS: dict[FormName, Form] = {form.name: form for form in (NATIVE, HUGGINGFACE, CONFIG, ONNX)}
 
 
 def availability(architecture: Architecture) -> Iterator[Availability]:

@@ -17,9 +17,12 @@ from search_spaces.architecture import Architecture, BytePatchInput, ContinuousI
 from search_spaces.primitives import Primitive
 
 COMPLEX = "its state is complex, and ONNX has no exponential of complex numbers"
+ROUNDED = "what is rounded in steps differs by a whole step where two programs differ in the last digit"
+GATHERED = "gathers as many tokens as the sequence's length allows"
 PRIMITIVES = {
     "segment_attention": "how many positions and segments there are depends on the sequence's length, step by step",
     "memory_slots": "its loop over tokens would be written out, once for every token",
+    "fnet": "ONNX has its Fourier transform in float32 alone, which loses digits on long sequences",
     "s4d": COMPLEX,
     "h3": COMPLEX,
 }
@@ -32,19 +35,25 @@ def refusals(architecture: Architecture) -> tuple[Refusal, ...]:
 
 
 def _without_graph(architecture: Architecture) -> Iterator[tuple[str, str]]:
-    if isinstance(architecture.input, ContinuousInput):
-        yield "input", "only models of tokens are exported"
-    if isinstance(architecture.input, TokenInput) and architecture.input.rosa:
-        yield "input.rosa", "the longest match is found by an automaton over integers of 32 bits, which ONNX cannot index with"
-    if architecture.loop.routed:
-        yield "loop.depth", f"{architecture.loop.depth!r} gathers as many tokens as the sequence's length allows"
+    yield from _of_whole(architecture)
     for where, layer in _layers(architecture):
         if layer.capacity is not None:
-            yield f"{where}.capacity", "it gathers as many tokens as the sequence's length allows"
+            yield f"{where}.capacity", f"it {GATHERED}"
         for place, part in _parts(layer):
             reason = _of_part(part)
             if reason:
                 yield f"{where}.{place}", reason
+
+
+def _of_whole(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    if isinstance(architecture.input, ContinuousInput):
+        yield "input", "only models of tokens are exported"
+    if isinstance(architecture.input, TokenInput) and architecture.input.rosa:
+        yield "input.rosa", "the longest match is searched in blocks, as many as the sequence's length allows"
+    if architecture.numerics.activations != "float":
+        yield "numerics.activations", ROUNDED
+    if architecture.loop.routed:
+        yield "loop.depth", f"{architecture.loop.depth!r} {GATHERED}"
 
 
 def _layers(architecture: Architecture) -> Iterator[tuple[str, Layer]]:
@@ -62,6 +71,8 @@ def _parts(layer: Layer) -> Iterator[tuple[str, Primitive]]:
 def _of_part(part: Primitive) -> str | None:
     if getattr(part, "top_k", None) is not None and part.kind == "attention":
         return "top_k: as many keys are sorted and chosen as the sequence's length allows"
+    if getattr(part, "kv_bits", 16) != 16:
+        return f"kv_bits: {ROUNDED}"
     return PRIMITIVES.get(part.kind)
 
 

@@ -6,7 +6,7 @@ own files have been found to be the same, byte for byte.
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -93,7 +93,7 @@ def _written_again(
     folder: Path, stage: Path, form: Form, manifest: ExportManifest, architecture: Architecture
 ) -> tuple[Written | None, Check]:
     """Write the form anew without weights; the export's files must be the same, and no other file may be code."""
-    name = f"{form.name} files"
+    name = "content"
     if form.needs_weights:
         # a graph is data: it is run, and compared by what it computes
         return Written(loads_as=manifest.loads_as, why=manifest.why), Check(name, "ok", "nothing in it is code")
@@ -107,7 +107,8 @@ def _written_again(
     ]
     other += [path for path in manifest.files if path.endswith(".py") and path not in made]
     if not other:
-        return written, Check(name, "ok", f"{', '.join(made)}: what this architecture is written as, byte for byte")
+        what = ", ".join(made) or "nothing more"
+        return written, Check(name, "ok", f"{what}: what this architecture is written as, byte for byte")
     return None, _other_check(name, other[0], manifest)
 
 
@@ -127,14 +128,14 @@ def _errand(stage: Path, form: Form, written: Written, shape: tuple[int, ...], c
     """Which program loads it."""
     loads = written.loads_as.rpartition(".")[2]
     if form.name == "torch":
-        return Errand(name="torch logits", program="torch_model.py", arguments=(str(stage),), needs=("torch",), shape=shape)
+        return Errand(name="logits", program="torch_model.py", arguments=(str(stage),), needs=("torch",), shape=shape)
     if form.name == "onnx":
         arguments = (str(stage), "causal" if causal else "whole")
-        return Errand(name="onnx logits", program="onnx_graph.py", arguments=arguments, needs=("onnxruntime",), shape=shape)
+        return Errand(name="logits", program="onnx_graph.py", arguments=arguments, needs=("onnxruntime",), shape=shape)
     auto = "AutoModelForMaskedLM" if "MaskedLM" in loads else "AutoModelForCausalLM"
     code = "custom" if any(stage.glob("*.py")) else "own"
     return Errand(
-        name=f"{form.name} logits",
+        name="logits",
         program="transformers_model.py",
         arguments=(str(stage), auto, code),
         needs=("torch", "transformers"),
@@ -149,11 +150,17 @@ def _model_checks(manifest: ExportManifest, architecture: Architecture, parity: 
     if not isinstance(manifest.origin, Drawn):
         yield Check(name, "not checked", "a study trained these weights; its bundle has them as our own model reads them")
         return
-    with TemporaryDirectory() as scratch:
-        draw(architecture, manifest.origin.seed, Path(scratch))
-        ours = load_file(Path(scratch) / PARITY)
+    ours = _drawn(architecture.to_json(), manifest.origin.seed)
     if not torch.equal(ours["input_ids"], parity["input_ids"]):
         yield Check(name, "failed", f"seed {manifest.origin.seed} gives other tokens than parity.safetensors has")
         return
     difference = ((ours["logits"] - parity["logits"]).abs().max() / ours["logits"].abs().max()).item()
     yield logits_check(name, difference, f"rebuilt from architecture.json, weights drawn from seed {manifest.origin.seed}: ")
+
+
+@lru_cache(maxsize=1)
+def _drawn(document: str, seed: int) -> dict[str, torch.Tensor]:
+    """What our own model gives; once for all forms of a folder."""
+    with TemporaryDirectory() as scratch:
+        draw(Architecture.from_json(document), seed, Path(scratch))
+        return load_file(Path(scratch) / PARITY)

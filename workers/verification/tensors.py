@@ -11,19 +11,22 @@ from nas.errors import Invalid
 from search_spaces.architecture import Architecture
 from workers.verification.check import Check
 
+WHOLE_DTYPES = ("F32", "I32", "I64", "BOOL")
+"""Of weights as they were trained, and of tables of integers."""
+
 
 def weights_check(path: Path) -> Check:
-    """Every tensor can be read, and is float32."""
+    """Every tensor can be read, and is float32 or whole numbers."""
     try:
         with safe_open(path, framework="pt") as tensors:
             slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118 - it is no mapping
-            other = sorted(name for name, found in slices.items() if found.get_dtype() != "F32")
+            other = sorted(name for name, found in slices.items() if found.get_dtype() not in WHOLE_DTYPES)
             n_values = sum(math.prod(found.get_shape()) for found in slices.values())
     except (OSError, SafetensorError) as error:
         return Check("weights", "failed", f"{path.name} cannot be read: {error}")
     if other:
-        return Check("weights", "failed", f"{path.name} is not all float32: {', '.join(other[:5])}")
-    return Check("weights", "ok", f"{path.name} has {len(slices)} tensors of float32, {n_values:,} values in all")
+        return Check("weights", "failed", f"{path.name} has tensors of other types than float32: {', '.join(other[:5])}")
+    return Check("weights", "ok", f"{path.name} has {len(slices)} tensors, {n_values:,} values in all")
 
 
 def read_parity(path: Path, architecture: Architecture) -> dict[str, torch.Tensor]:
