@@ -15,7 +15,8 @@ from nas.export.huggingface.hybrid_configs import HYBRID_CLASSES
 from nas.export.huggingface.model_class import Config, ModelClass
 from nas.export.huggingface.recurrent_configs import RECURRENT_CLASSES
 from nas.export.huggingface.rules import Arrays, NamedArrays, converted
-from nas.export.tensors import TensorFile, write_tensors
+from nas.export.tensors import write_tensors
+from nas.export.weights import own_tensors
 from search_spaces.architecture import Architecture
 
 MODEL_CLASSES = (*ATTENTION_CLASSES, *RECURRENT_CLASSES, *HYBRID_CLASSES)
@@ -94,7 +95,7 @@ def write(subject: Subject, folder: Path) -> Written:
     """The files of the first class that can say the architecture, without weights when the subject has none."""
     found = choose(subject.architecture)
     assert isinstance(found, Native)
-    weights = None if subject.weights is None else TensorFile(subject.weights)
+    weights = None if subject.weights is None else own_tensors(subject, subject.weights)
     try:
         export_native(subject.architecture, found, weights, folder)
     except ValueError as error:

@@ -5,19 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.errors import Invalid
 from nas.export.code import ModelCode, model_code
 from nas.export.form import Refusal, Subject
 from nas.export.huggingface.custom.code import configuration, modeling, names
-from nas.export.tensors import TensorFile, write_tensors
+from nas.export.tensors import write_tensors
+from nas.export.weights import own_tensors
 from search_spaces.architecture import Architecture, ContinuousInput
-from search_spaces.cost import price
-from search_spaces.primitives import CostContext
 
 PREFIX = "model."
 """Before the names of our tensors: the attribute of the transformers model that is ours."""
-BUFFERS = ("routing_bias", "rows_MK")
-"""Tensors of a file that are no parameters."""
 SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -70,11 +66,7 @@ def config(architecture: Architecture, code: ModelCode) -> dict[str, Any]:
 
 def _write_weights(subject: Subject, weights: Path, path: Path) -> None:
     """The same tensors under the names that the transformers model has for them, one at a time."""
-    tensors = TensorFile(weights)
-    n_found = sum(array.size for name, array in tensors.items() if name.rpartition(".")[2] not in BUFFERS)
-    n_params = price(subject.architecture, CostContext(context_length=1)).params
-    if n_found != n_params:
-        raise Invalid(f"{weights}: not weights of {subject.title}, which has {n_params:,} parameters; these are {n_found:,}")
+    tensors = own_tensors(subject, weights)
     write_tensors(path, lambda: ((f"{PREFIX}{name}", array) for name, array in tensors.items()))
 
 

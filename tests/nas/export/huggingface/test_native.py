@@ -8,9 +8,11 @@ import pytest
 import transformers
 from safetensors.torch import save_file
 
+from nas.errors import Invalid
+from nas.export.form import Subject
 from nas.export.huggingface.beyond import BEYOND
 from nas.export.huggingface.exactness import OBJECTIVES, copies_table
-from nas.export.huggingface.native import MODEL_CLASSES, Native, choose, export_native
+from nas.export.huggingface.native import MODEL_CLASSES, NATIVE, Native, choose, export_native
 from nas.export.tensors import TensorFile
 from search_spaces.architecture import Architecture, Layer, Numerics, TokenInput
 from search_spaces.objectives import MultiTokenPrediction, NextLatent
@@ -199,6 +201,35 @@ def test_export_holds_few_tensors_at_a_time(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < weights.stat().st_size / 3
+
+
+TIED = stacked((SSD, ReLU2(d_ff=20)), tied=True, mtp=MultiTokenPrediction())
+
+
+def test_form_says_what_is_not_as_it_was(tmp_path):
+    written = NATIVE.write(Subject(architecture=TIED, title="a hybrid"), tmp_path)
+    assert written.loads_as == "transformers.NemotronHForCausalLM"
+    assert "the head is a copy of the embedding's table, 1600 parameters more" in written.why
+    assert "decoding never runs, are left out" in written.why
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "generation_config.json"]
+
+
+@pytest.mark.parametrize(
+    "other", [stacked((SSD, ReLU2(d_ff=20)), tied=True), TIED.model_copy(update={"input": TokenInput(vocab_size=51)})]
+)
+def test_weights_of_another_are_refused(other, tmp_path):
+    weights = tmp_path / "ours.safetensors"
+    save_file(build(other).state_dict(), weights)
+    with pytest.raises(Invalid, match="not weights of a hybrid, which has"):
+        NATIVE.write(Subject(architecture=TIED, title="a hybrid", weights=weights), tmp_path)
+
+
+def test_weights_under_other_names_are_refused(tmp_path):
+    weights = tmp_path / "ours.safetensors"
+    save_file({f"model.{name}": tensor for name, tensor in build(TIED).state_dict().items()}, weights)
+    with pytest.raises(Invalid, match="not weights of a hybrid: our weights: missing"):
+        NATIVE.write(Subject(architecture=TIED, title="a hybrid", weights=weights), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ours.safetensors"]
 
 
 def test_stranger_cannot_import_us(tmp_path):
