@@ -107,6 +107,23 @@ def test_model_larger_than_a_device_takes_several() -> None:
     assert small.training_device_days / large.training_device_days == pytest.approx(989.5 / 121)
 
 
+@pytest.mark.parametrize(
+    ("d_model", "n_layers", "n_heads", "n_kv_heads", "d_ff", "published_hours"),
+    [(4096, 32, 32, 32, 11_008, 184_320), (5120, 40, 40, 40, 13_824, 368_640), (8192, 80, 64, 8, 28_672, 1_720_320)],
+    ids=["7B", "13B", "70B"],
+)
+def test_training_time_is_near_what_llama_2_took(
+    d_model: int, n_layers: int, n_heads: int, n_kv_heads: int, d_ff: int, published_hours: int
+) -> None:
+    """GPU hours of A100-80GB for 2.0T tokens of 4096: arXiv 2307.09288, tables 1 and 2."""
+    mixer = Attention(n_heads=n_heads, n_kv_heads=n_kv_heads, head_dim=128)
+    layer = Layer(mixers=(mixer,), channel=SwiGLU(d_ff=d_ff))
+    source = TokenInput(vocab_size=32_000, tie_embeddings=False)
+    model = Architecture(d_model=d_model, input=source, core=(layer,) * n_layers)
+    report = cost_report(model, training_tokens=2 * 10**12, accelerators=("A100-80GB",))
+    assert 24 * report.accelerators[0].training_device_days == pytest.approx(published_hours, rel=0.15)
+
+
 def test_encoder_is_not_decoded() -> None:
     report = of(ZOO["fnet"].build())
     assert report.accelerators[0].decode_tokens_per_second is None
