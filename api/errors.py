@@ -31,6 +31,10 @@ class Busy(NasError):
     """As much of this as the service does at once is being done already."""
 
 
+class Unable(NasError):
+    """What this service was installed without."""
+
+
 class NoSpace(NasError):
     """What was asked for has to be written first, and cannot be."""
 
@@ -65,6 +69,7 @@ KINDS: dict[type[Exception], Kind] = {
     WrongMediaType: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body has the wrong type"),
     TooMany: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too_many", "Too many at once", (("Retry-After", "15"),)),
     Busy: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "The service is busy with others of these", (("Retry-After", "2"),)),
+    Unable: Kind(HTTPStatus.NOT_IMPLEMENTED, "unable", "This service cannot make it"),
     NoSpace: Kind(HTTPStatus.INSUFFICIENT_STORAGE, "no_space", "The service cannot write this"),
     StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot be reached", (("Retry-After", "1"),)

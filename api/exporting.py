@@ -6,6 +6,7 @@ answer ends, there is nothing to remove.
 
 import base64
 import hashlib
+import logging
 import shutil
 import time
 from collections import Counter
@@ -18,10 +19,10 @@ from typing import Annotated, Any, BinaryIO, Final
 from fastapi import Depends, Query
 from fastapi.responses import Response, StreamingResponse
 
-from api.errors import Busy, NoSpace, TooMany
+from api.errors import Busy, NoSpace, TooMany, Unable
 from api.security import Reader
 from api.services import Services, ServicesDep
-from nas.errors import FieldProblem, Invalid
+from nas.errors import FieldProblem, Invalid, NasError
 from nas.export.folder import Parcel, write
 from nas.export.form import ExportName
 from nas.export.packing import MEDIA_TYPES, ArchiveKind, archived, chunks_of, members_of
@@ -34,6 +35,8 @@ EXPORTS_PER_KEY: Final = 8
 EXPORTS: Final = 64
 ABANDONED_SECONDS: Final = 3600.0
 """Writing never takes so long: what is older was left by a process that was killed."""
+
+logger = logging.getLogger("nas.api")
 
 Chunks = Callable[[], Iterator[bytes]]
 
@@ -95,10 +98,21 @@ def at_size(parcel: Parcel, size: Size) -> Parcel:
 def written(parcel: Parcel, name: ExportName, kind: ArchiveKind, services: Services, held: ExitStack) -> Chunks:
     """Write an export and pack it. Raises `NotAvailable`, `Busy`, `NoSpace`."""
     with _writer(services), _room(services.settings.data_dir) as folder, TemporaryDirectory(dir=folder) as made:
-        write(parcel, name, Path(made))
+        _write(parcel, name, Path(made))
         packed = held.enter_context(TemporaryFile(dir=folder))  # noqa: SIM115  # the stack closes it
         packed.writelines(archived(kind, members_of(Path(made)), parcel.moment))
     return lambda: _from_the_start(packed)
+
+
+def _write(parcel: Parcel, name: ExportName, folder: Path) -> None:
+    """As `write`. Raises `Unable` where a process that it needs has failed; the log has what it said."""
+    try:
+        write(parcel, name, folder)
+    except NasError as error:
+        if type(error) is not NasError:
+            raise
+        logger.exception("%s could not be written as %s", parcel.subject.title, name)
+        raise Unable(str(error).partition("\n")[0].rstrip(":")) from error
 
 
 def archive(chunks: Chunks, kind: ArchiveKind, name: str) -> Response:

@@ -6,12 +6,12 @@ Beside the form's own files there are `architecture.json`, `parity.safetensors` 
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from nas.errors import Conflict
-from nas.export.bundle import Source
+from nas.errors import Conflict, NasError
+from nas.export.bundle import Corrupt, Source
 from nas.export.bundle import write_folder as write_bundle
 from nas.export.form import BUNDLE_LACKS, Availability, ExportName, Form, Refusal, SingleName, Subject
 from nas.export.forms import FORMS
@@ -113,11 +113,7 @@ def _write_form(parcel: Parcel, form: Form, folder: Path) -> None:
 
 def _write_collection(parcel: Parcel, folder: Path) -> None:
     """A folder for each form that can be had. One after the other: no more than one form's weights are held at a time."""
-    found = available(parcel)
-    for one in found:
-        if one.available:
-            (folder / one.form).mkdir()
-            _write_one(parcel, one.form, folder / one.form)
+    found = tuple(_tried(parcel, one, folder) for one in available(parcel))
     for path, text in {**parcel.documents, "README.md": collection_readme(parcel.subject, found)}.items():
         _write_text(folder / path, text)
     manifest = CollectionManifest(
@@ -128,6 +124,21 @@ def _write_collection(parcel: Parcel, folder: Path) -> None:
         files=files_of(folder),
     )
     _write_text(folder / COLLECTION_NAME, manifest.model_dump_json(indent=2))
+
+
+def _tried(parcel: Parcel, one: Availability, folder: Path) -> Availability:
+    """Written into a folder of its own; what fails on the way, such as for want of a library, becomes a reason."""
+    if not one.available:
+        return one
+    try:
+        (folder / one.form).mkdir()
+        _write_one(parcel, one.form, folder / one.form)
+    except Corrupt:
+        raise
+    except NasError as error:
+        shutil.rmtree(folder / one.form)
+        return replace(one, available=False, reasons=(Refusal(one.form, "", str(error)),))
+    return one
 
 
 def _write_text(path: Path, text: str) -> None:

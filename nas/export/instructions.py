@@ -127,12 +127,13 @@ def collection_readme(subject: Subject, found: Iterable[Availability]) -> str:
 
 def _loading(form: FormName, written: Written) -> str | None:
     """Python that leaves the model in `model`, or for ONNX in `session`."""
-    loader = written.loads_as.partition(",")[0].removeprefix("transformers.")
+    loader = written.loads_as.removeprefix("transformers.")
     match form:
         case "native":
             return _NATIVE.format(loader=loader)
         case "huggingface":
-            return (_CUSTOM if "trust_remote_code" in written.loads_as else _NATIVE).format(loader=loader)
+            # only what has code of its own is named by an auto class
+            return (_CUSTOM if loader.startswith("Auto") else _NATIVE).format(loader=loader)
         case "torch":
             return _TORCH
         case "onnx":

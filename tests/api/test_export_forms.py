@@ -24,9 +24,9 @@ from tests.service import wait_for
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Weights and parity of the zoo's transformer, as a run leaves them."""
+    """Weights and parity of a model without a graph, whose forms are soon written, as a run leaves them."""
     folder = tmp_path_factory.mktemp("drawn")
-    draw(ZOO["transformer"].build(), 0, folder)
+    draw(ZOO["s4"].build(), 0, folder)
     return {f"{kind}/mqar.safetensors": (folder / f"{kind}.safetensors").read_bytes() for kind in ("weights", "parity")}
 
 
@@ -48,7 +48,7 @@ def scored(service: Service, study_id: str, stored: dict[str, bytes]) -> str:
     artifacts = (
         Artifact(path=path, sha256=hashlib.sha256(data).hexdigest(), n_bytes=len(data)) for path, data in stored.items()
     )
-    driver.add_trials(1, ("transformer",), artifacts=tuple(artifacts))
+    driver.add_trials(1, ("s4",), artifacts=tuple(artifacts))
     for path, data in stored.items():
         file = service.settings.workspace / f"studies/{study_id}/trials/0/rung-0/attempt-1" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def unscored(service: Service, submit: Submit) -> str:
     study_id = submit("without weights")
     driver = Driver(service.engine, study_id)
     driver.become(StudyState.RUNNING)
-    driver.add_trials(1, ("transformer",))
+    driver.add_trials(1, ("s4",))
     return f"/v1/studies/{study_id}/trials/0"
 
 
@@ -83,15 +83,15 @@ def left_behind(service: Service) -> list[Path]:
 def test_a_form_leaves_as_an_archive(
     client: httpx.Client, service: Service, trial: str, tmp_path: Path, kind: str, media: str
 ) -> None:
-    response = client.get(f"{trial}/export", params={"format": "native", "archive": kind})
+    response = client.get(f"{trial}/export", params={"format": "huggingface", "archive": kind})
     files = opened(response, tmp_path / "it")
     assert files >= {"README.md", "architecture.json", "config.json", "export.json", "model.safetensors", "parity.safetensors"}
     assert response.headers["Content-Type"] == media
-    assert response.headers["Content-Disposition"].endswith(f'-trial-0-native.{kind}"')
+    assert response.headers["Content-Disposition"].endswith(f'-trial-0-huggingface.{kind}"')
     found = read_manifest(tmp_path / "it")
     assert found.origin == Trained(study=trial.split("/")[3], trial=0, rung=0, task="mqar")
     assert found.title == 'trial 0 of "a study"'
-    assert client.get(f"{trial}/export", params={"format": "native", "archive": kind}).content == response.content
+    assert client.get(f"{trial}/export", params={"format": "huggingface", "archive": kind}).content == response.content
     assert left_behind(service) == []
 
 
@@ -101,26 +101,32 @@ def test_a_bundle_leaves_as_a_tar_too(client: httpx.Client, trial: str, tmp_path
 
 def test_all_has_each_form_in_its_folder_and_says_what_is_absent(client: httpx.Client, trial: str, tmp_path: Path) -> None:
     files = opened(client.get(f"{trial}/export?format=all"), tmp_path / "it")
-    assert files >= {"exports.json", "README.md", "native/export.json", "native/model.safetensors", "bundle/manifest.json"}
+    assert files >= {
+        "exports.json",
+        "README.md",
+        "huggingface/export.json",
+        "huggingface/model.safetensors",
+        "bundle/manifest.json",
+    }
     found = read_collection(tmp_path / "it")
-    assert {"native", "bundle"} <= set(found.forms)
+    assert {"huggingface", "bundle"} <= set(found.forms)
     assert not {absence.form for absence in found.absent} & set(found.forms)
     assert all(absence.reasons for absence in found.absent)
 
 
 def test_weights_are_left_out_when_they_are_not_wanted(client: httpx.Client, trial: str, tmp_path: Path) -> None:
-    files = opened(client.get(f"{trial}/export?format=native&weights=false"), tmp_path / "it")
+    files = opened(client.get(f"{trial}/export?format=huggingface&weights=false"), tmp_path / "it")
     assert not any(path.endswith(".safetensors") for path in files)
     assert read_manifest(tmp_path / "it").origin is None
     assert "no weights in it" in (tmp_path / "it" / "README.md").read_text()
 
 
 def test_a_trial_without_weights_leaves_as_far_as_it_can(client: httpx.Client, unscored: str, tmp_path: Path) -> None:
-    for form in ("native", "bundle"):
+    for form in ("huggingface", "onnx", "bundle"):
         refused = client.get(f"{unscored}/export?format={form}")
         assert refused.status_code == 409
-        assert "no weights" in refused.json()["detail"]
-    assert "config.json" in opened(client.get(f"{unscored}/export?format=native&weights=false"), tmp_path / "code")
+        assert "weights" in refused.json()["detail"]
+    assert "config.json" in opened(client.get(f"{unscored}/export?format=huggingface&weights=false"), tmp_path / "code")
     opened(client.get(f"{unscored}/export?format=all"), tmp_path / "all")
     assert "bundle" in {absence.form for absence in read_collection(tmp_path / "all").absent}
 
@@ -144,7 +150,7 @@ def test_what_is_not_asked_rightly_is_said(client: httpx.Client, trial: str, que
 
 
 def test_an_unknown_task_is_refused_with_those_there_are(client: httpx.Client, trial: str) -> None:
-    refused = client.get(f"{trial}/export", params={"format": "native", "task": "../mqar"})
+    refused = client.get(f"{trial}/export", params={"format": "huggingface", "task": "../mqar"})
     assert refused.status_code == 422
     assert "no task '../mqar'; it has mqar" in refused.json()["detail"]
 
@@ -152,7 +158,7 @@ def test_an_unknown_task_is_refused_with_those_there_are(client: httpx.Client, t
 def test_damaged_weights_never_leave(client: httpx.Client, service: Service, trial: str) -> None:
     file = next((service.settings.workspace / "studies" / trial.split("/")[3]).rglob("weights/mqar.safetensors"))
     file.write_bytes(file.read_bytes()[:-1] + b"!")
-    refused = client.get(f"{trial}/export?format=native")
+    refused = client.get(f"{trial}/export?format=huggingface")
     assert refused.status_code == 409
     assert "weights/mqar.safetensors" in refused.json()["detail"]
     assert left_behind(service) == []
@@ -189,13 +195,13 @@ def test_no_more_are_written_at_once_than_the_service_can_bear(client: httpx.Cli
     for _ in range(2):
         assert writers.acquire(blocking=False)
     try:
-        refused = client.get(f"{trial}/export?format=native")
+        refused = client.get(f"{trial}/export?format=huggingface")
         assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (503, "busy", "2")
         assert client.get(f"{trial}/export").status_code == 200
     finally:
         for _ in range(2):
             writers.release()
-    assert client.get(f"{trial}/export?format=native").status_code == 200
+    assert client.get(f"{trial}/export?format=huggingface").status_code == 200
 
 
 def test_a_key_takes_home_no_more_at_once_than_its_share(client: httpx.Client, service: Service, large: str) -> None:
@@ -216,12 +222,12 @@ def test_a_place_that_cannot_be_written_is_said(client: httpx.Client, service: S
     place.rmdir()
     place.write_text("in the way")
     try:
-        refused = client.get(f"{trial}/export?format=native")
+        refused = client.get(f"{trial}/export?format=huggingface")
         assert (refused.status_code, refused.json()["code"]) == (507, "no_space")
         assert str(service.settings.data_dir) not in refused.text
     finally:
         place.unlink()
-    assert client.get(f"{trial}/export?format=native").status_code == 200
+    assert client.get(f"{trial}/export?format=huggingface").status_code == 200
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from nas.export.staging import new_folder
 from search_spaces.architecture import Architecture
 from search_spaces.zoo import ZOO
 
-NAMES = ("transformer", "samba")
-"""One that a class of transformers has, and one that none has."""
+NAMES = ("transformer", "s4")
+"""One that has every form, and one that no class of transformers has, and no graph."""
 
 ALONE = Path(__file__).parents[3] / "workers" / "strangers" / "alone.py"
 """Runs a program that finds nothing of ours."""
@@ -93,7 +93,7 @@ def test_readmes_work_for_those_who_have_nothing_of_ours(exports: dict[str, Path
             blocks = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
             assert len(blocks) == 2
             lessons.append((str(folder), "\n".join(blocks)))
-    assert {Path(folder).name for folder, _ in lessons} >= {"native", "huggingface"}
+    assert {Path(folder).name for folder, _ in lessons} == {name for name, form in FORMS.items() if form.has_weights}
     done = subprocess.run(
         [sys.executable, "-I", str(ALONE), str(tmp_path / "follow.py")],
         input=json.dumps(lessons),
@@ -115,8 +115,8 @@ def test_the_same_export_is_the_same_to_the_last_byte(
 
 
 def test_what_cannot_be_is_refused_with_every_reason(parcels: dict[str, Parcel], tmp_path: Path) -> None:
-    with pytest.raises(NotAvailable, match=r"zoo:samba cannot be exported as native: .* reasons in all") as refused:
-        write(parcels["samba"], "native", tmp_path)
+    with pytest.raises(NotAvailable, match=r"zoo:s4 cannot be exported as native: .* reasons in all") as refused:
+        write(parcels["s4"], "native", tmp_path)
     assert len(refused.value.reasons) > 10
     assert list(tmp_path.iterdir()) == []
 
