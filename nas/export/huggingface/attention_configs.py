@@ -8,6 +8,7 @@ from nas.export.huggingface import (
     llama,
     mistral,
     mixtral,
+    qwen2_moe,
     qwen3,
     qwen3_moe,
     smollm3,
@@ -101,6 +102,22 @@ def _small_experts(architecture: Architecture) -> Config:
     }  # fmt: skip
 
 
+def _qwen2_moe(architecture: Architecture) -> Config:
+    experts = first(architecture, MoE)
+    shared = {} if experts is None else {"shared_expert_intermediate_size": experts.n_shared * experts.d_expert}
+    return {
+        **_dense(architecture),
+        **_always_some_window(architecture),
+        **_small_experts(architecture),
+        **shared,
+        "use_sliding_window": True,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": indices(isinstance(layer.channel, SwiGLU) for layer in architecture.core),
+        "hidden_act": "silu",
+        "qkv_bias": False,
+    }
+
+
 def _ernie4_5_moe(architecture: Architecture) -> Config:
     experts, places = first(architecture, MoE), ernie4_5_moe.sparse_layers(architecture)
     routed = {} if experts is None else {
@@ -122,15 +139,18 @@ def _ernie4_5_moe(architecture: Architecture) -> Config:
     }
 
 
-def _gpt_oss(architecture: Architecture) -> Config:
+def _always_some_window(architecture: Architecture) -> Config:
+    """As `_windows`, of families that ask for a window even if no layer has one."""
     windows = _windows(architecture)
+    return {**windows, "sliding_window": windows["sliding_window"] or MAX_POSITIONS}
+
+
+def _gpt_oss(architecture: Architecture) -> Config:
     return {
         **heads(architecture),
         **rope(),
-        **windows,
+        **_always_some_window(architecture),
         **_experts(architecture),
-        # they ask for a window even if no layer has one
-        "sliding_window": windows["sliding_window"] or MAX_POSITIONS,
         "swiglu_alpha": 1.0,
         "swiglu_limit": NO_LIMIT,
         "hidden_act": "silu",
@@ -206,6 +226,7 @@ ATTENTION_CLASSES = (
     ModelClass(family=mixtral.FAMILY, class_name="MixtralForCausalLM", rules=mixtral.rules, sizes=_mixtral),
     ModelClass(family=qwen3_moe.FAMILY, class_name="Qwen3MoeForCausalLM", rules=qwen3_moe.rules, sizes=_qwen3_moe),
     ModelClass(family=ernie4_5_moe.FAMILY, class_name="Ernie4_5_MoeForCausalLM", rules=ernie4_5_moe.rules, sizes=_ernie4_5_moe),
+    ModelClass(family=qwen2_moe.FAMILY, class_name="Qwen2MoeForCausalLM", rules=qwen2_moe.rules, sizes=_qwen2_moe),
     ModelClass(
         family=deepseek_v3.FAMILY,
         class_name="DeepseekV3ForCausalLM",

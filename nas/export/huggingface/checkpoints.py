@@ -33,6 +33,7 @@ LAYOUTS = {
     "mixtral": Layout(W1_W3_W2, renamed={".mlp.": ".block_sparse_moe."}),
     "deepseek_v3": Layout(GATE_UP_DOWN),
     "ernie4_5_moe": Layout(GATE_UP_DOWN, renamed={"gate.moe_statics.": "moe_statics."}),
+    "qwen2_moe": Layout(GATE_UP_DOWN),
     "qwen3_moe": Layout(GATE_UP_DOWN),
     "jamba": Layout(GATE_UP_DOWN),
     "qwen3_next": Layout(GATE_UP_DOWN),

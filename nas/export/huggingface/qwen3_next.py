@@ -9,8 +9,9 @@ import numpy as np
 
 from nas.export.huggingface.holds import require
 from nas.export.huggingface.llama import HEADS, channel_rules
-from nas.export.huggingface.mixtral import ROUTED, experts, no_routing_bias, shared_experts
+from nas.export.huggingface.mixtral import ROUTED, experts, no_routing_bias
 from nas.export.huggingface.model import Family, place
+from nas.export.huggingface.qwen2_moe import maybe_gated
 from nas.export.huggingface.recurrences import reordered, require_member, rows_of
 from nas.export.huggingface.rules import Array, Rule, Rules, changed, same
 from search_spaces.architecture import Architecture
@@ -49,11 +50,9 @@ def linear_attention_rules(config: Recurrence) -> Rules:
 
 
 def moe_rules(config: MoE) -> Rules:
-    """`MoE` balanced by a loss with a gated shared expert as a Qwen3NextSparseMoeBlock. Raises ValueError for any other."""
-    require(config, "qwen3_next", (*ROUTED, "n_shared"), always={"shared_gate": True})
-    router = (same("router.weight", "gate.weight"), *no_routing_bias(config))
-    shared = (*shared_experts(config, "shared_expert."), same("shared_gate.weight", "shared_expert_gate.weight"))
-    return (*router, *experts(), *shared)
+    """`MoE` balanced by a loss with shared experts as a Qwen3NextSparseMoeBlock. Raises ValueError for any other."""
+    require(config, "qwen3_next", (*ROUTED, "n_shared", "shared_gate"))
+    return (same("router.weight", "gate.weight"), *no_routing_bias(config), *experts(), *maybe_gated(config))
 
 
 def zero_centred(ours: str, theirs: str) -> Rules:

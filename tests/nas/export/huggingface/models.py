@@ -22,6 +22,7 @@ from nas.export.huggingface import (
     mistral,
     mixtral,
     nemotron_h,
+    qwen2_moe,
     qwen3,
     qwen3_moe,
     qwen3_next,
@@ -120,6 +121,16 @@ CASES: dict[str, tuple[ModuleType, str, dict[str, Any], Architecture]] = {
         stacked(
             (normed := attention(qk_norm=True, window=6), MoE(n_experts=5, top_k=2, d_expert=16, normalise=False)),
             (normed, GATED),
+        ),
+    ),
+    "qwen2_moe": (
+        qwen2_moe, "Qwen2Moe", DENSE | {
+            "mlp_only_layers": [1], "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+            "norm_topk_prob": False, "shared_expert_intermediate_size": 32, "qkv_bias": False, "use_sliding_window": True,
+            "sliding_window": 6, "layer_types": ["full_attention", "sliding_attention"],
+        },
+        stacked(
+            (attention(), SHARED.model_copy(update={"shared_gate": True, "normalise": False})), (attention(window=6), GATED),
         ),
     ),
     "ernie4_5_moe": (

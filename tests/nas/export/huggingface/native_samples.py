@@ -113,6 +113,13 @@ def _qwen3_moe(random: Random, _: int) -> list[Layer]:
     return _layers(random, [mixer], [_gated(random), _experts(random, normalise=random.random() < 0.5)])
 
 
+def _qwen2_moe(random: Random, _: int) -> list[Layer]:
+    full = _attention(random)
+    shares = {"n_shared": random.choice((1, 2)), "shared_gate": random.random() < 0.5, "normalise": random.random() < 0.5}
+    mixers: list[Mixer] = [full, full.model_copy(update={"window": random.randint(2, 9)})]
+    return _layers(random, mixers, [_gated(random), _experts(random, **shares)])
+
+
 def _ernie4_5_moe(random: Random, _: int) -> list[Layer]:
     """Experts in every so many layers, from one on."""
     mixer, dense, experts = _attention(random), _gated(random), _experts(random, n_shared=random.choice((0, 1, 2)))
@@ -194,7 +201,8 @@ def _qwen3_next(random: Random, d_model: int) -> list[Layer]:
     n_groups = random.choice((1, 2))
     delta = gated_deltanet(d_model, n_heads=2 * n_groups, key_dim=random.choice((4, 6)), n_groups=n_groups)
     gated = _attention(random, head_dim=8, qk_norm=True, output_gate=True, rotary_fraction=random.choice((0.25, 1.0)))
-    experts = _experts(random, n_shared=random.choice((1, 2)), shared_gate=True, normalise=random.random() < 0.5)
+    shares = {"n_shared": random.choice((1, 2)), "shared_gate": random.random() < 0.5}
+    experts = _experts(random, **shares, normalise=random.random() < 0.5)
     return _layers(random, [delta, gated], [_gated(random), experts])
 
 
@@ -217,6 +225,7 @@ FAMILIES: dict[str, Draw] = {
     "smollm3": _smollm3,
     "mixtral": _one_kind(lambda random, _: _attention(random, window=random.choice((None, 4))), _experts),
     "qwen3_moe": _qwen3_moe,
+    "qwen2_moe": _qwen2_moe,
     "ernie4_5_moe": _ernie4_5_moe,
     "deepseek_v3": _deepseek_v3,
     "gpt_oss": _gpt_oss,
