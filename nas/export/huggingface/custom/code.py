@@ -59,7 +59,7 @@ def names(architecture: Architecture) -> Names:
 
 def configuration(architecture: Architecture, code: ModelCode) -> str:
     """`configuration_*.py`."""
-    classes = [f"    {name}," for name in _dataclasses(code.configs)]
+    classes = [f"        {name}," for name in _dataclasses(code.configs)]
     body = _template("configuration").substitute(
         dataclasses=code.configs.strip(),
         classes="\n".join(classes),
@@ -67,7 +67,7 @@ def configuration(architecture: Architecture, code: ModelCode) -> str:
         causal=architecture.causal,
         tied=_is_tied(architecture.input),
     )
-    return f"{_title(architecture, 'Sizes of a model')}\n\n{_imports(_used(body), code.imports)}\n\n{body}"
+    return _module(architecture, "Sizes of a model", _imports(_used(body), code.imports), body)
 
 
 def modeling(architecture: Architecture, code: ModelCode) -> str:
@@ -75,7 +75,7 @@ def modeling(architecture: Architecture, code: ModelCode) -> str:
     body = "\n\n".join((code.modules.strip() + "\n", _pretrained(architecture), _for_its_task(architecture)))
     used = _used(body)
     ours = _relative_import(names(architecture).configuration, {*_defined(code.configs), "NasConfig", "read"} & used)
-    return f"{_title(architecture, 'Layers of a model')}\n\n{_imports(used, code.imports)}\n{ours}\n\n{body}"
+    return _module(architecture, "Layers of a model", f"{_imports(used, code.imports)}\n{ours}", body)
 
 
 def _pretrained(architecture: Architecture) -> str:
@@ -100,9 +100,11 @@ def _for_its_task(architecture: Architecture) -> str:
     return template.substitute(note=_template("balanced").template if balanced else "")
 
 
-def _title(architecture: Architecture, what: str) -> str:
-    """A docstring. What people call the model is theirs, and no part of code."""
-    return f'"""{what}, written for this architecture alone.\n\n{summarise(architecture)}\n"""'
+def _module(architecture: Architecture, what: str, imports: str, body: str) -> str:
+    """A file. What people call the model is theirs, and no part of code."""
+    docstring = f'"""{what}, written for this architecture alone.\n\n{summarise(architecture)}\n"""'
+    # imports keep two lines from code, and one from a comment
+    return "\n".join((docstring, "", imports, *([] if body.startswith("#") else [""]), body))
 
 
 def _imports(used: Set[str], offered: str) -> str:
