@@ -4,6 +4,7 @@ Prints one JSON line for each folder on the command line: what each look found, 
 """
 
 import json
+import shutil
 import sys
 import tempfile
 import traceback
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 CAUSAL = transformers.AutoModelForCausalLM
 
@@ -118,6 +119,7 @@ def refusals(model: Any, tokens: torch.Tensor) -> bool:
         "of one length": lambda: model.generate(tokens, attention_mask=mask, max_new_tokens=2),
         "input_ids": lambda: model(inputs_embeds=torch.zeros(1, 2, model.config.hidden_size)),
         "StateCache": lambda: model(tokens, past_key_values=transformers.DynamicCache()),
+        "whole sequences": lambda: model(tokens, labels=tokens, past_key_values=model(tokens).past_key_values),
     }
     said = {words: refusal(call) for words, call in wrong.items()}
     assert all(words in text for words, text in said.items()), said
@@ -144,12 +146,26 @@ def resized(model: Any, tokens: torch.Tensor, folder: Path) -> bool:
     return same and logits.shape[-1] == n_tokens + 6 and saved(model, tokens, folder)
 
 
+def completed(folder: Path, scratch: Path) -> bool:
+    """A weight that the file lacks is drawn, and the others are the file's."""
+    shutil.copytree(folder, scratch)
+    weights = load_file(folder / "model.safetensors")
+    absent = min(weights)
+    others = {name: tensor for name, tensor in weights.items() if name != absent}
+    save_file(others, scratch / "model.safetensors", {"format": "pt"})
+    model, loaded = CAUSAL.from_pretrained(scratch, trust_remote_code=True, output_loading_info=True)
+    state = model.state_dict()
+    kept = all(torch.equal(tensor, state[name]) for name, tensor in others.items())
+    return kept and {*loaded["missing_keys"]} == {absent} and bool(state[absent].isfinite().all())
+
+
 def looks(folder: Path, scratch: Path) -> dict[str, Any]:
     expected = load_file(folder / "expected.safetensors")
     tokens, model = expected["tokens"], load(folder)
     return {
         "saved": saved(model, tokens, scratch / "model"),
         "half": in_half_precision(folder, expected["logits"], tokens),
+        "completed": completed(folder, scratch / "partial"),
         "sampled": sampled(model, tokens),
         "resumed": resumed(model, tokens),
         "labelled": labelled(model, tokens),
