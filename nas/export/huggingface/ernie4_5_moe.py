@@ -45,6 +45,7 @@ def _no_bias() -> Rule:
 
 FAMILY = Family(
     name="ernie4_5_moe",
+    adds=lambda _: "biases of routers",
     mixers=(place(Attention, "self_attn.", attention_rules),),
     channels=(place(SwiGLU, "mlp.", channel_rules), place(MoE, "mlp.", moe_rules)),
 )

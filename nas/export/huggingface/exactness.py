@@ -2,7 +2,8 @@
 
 A class of transformers has an architecture when its logits are ours, and so is every greedy continuation with its cache. So an
 export may leave out what only trains, and may hold a tied table twice where the class has a head of its own: both are exact
-until training goes on from there. It may not round, cap or leave out anything that a logit depends on.
+until training goes on from there. So is what a class has beside and an export makes do nothing, such as biases of zeros. It
+may not round, cap or leave out anything that a logit depends on.
 """
 
 from search_spaces.architecture import Architecture, TokenInput
@@ -21,10 +22,12 @@ def copies_table(architecture: Architecture, ties: bool) -> bool:
     return isinstance(architecture.input, TokenInput) and architecture.input.tie_embeddings and not ties
 
 
-def differences(architecture: Architecture, ties: bool) -> tuple[str, ...]:
-    """What is not as it was, one clause each; `ties` says whether the family's head can be its embedding's table."""
-    absent = tuple(clause for field, clause in TRAINING_ONLY.items() if getattr(architecture, field) is not None)
-    if not copies_table(architecture, ties):
-        return absent
-    n_more = architecture.input.n_outputs * architecture.d_model
-    return (*absent, f"the head is a copy of the embedding's table, {n_more} parameters more")
+def differences(architecture: Architecture, ties: bool, adds: str) -> tuple[str, ...]:
+    """What is not as it was, one clause each: of a family whose head can be its embedding's table or not, and what it adds."""
+    clauses = [clause for field, clause in TRAINING_ONLY.items() if getattr(architecture, field) is not None]
+    if copies_table(architecture, ties):
+        n_more = architecture.input.n_outputs * architecture.d_model
+        clauses.append(f"the head is a copy of the embedding's table, {n_more} parameters more")
+    if adds:
+        clauses.append(f"{adds} are added and do nothing")
+    return tuple(clauses)

@@ -89,6 +89,7 @@ def _with_bias(rule: Rule, theirs: str, bias: Callable[[Array], Array]) -> Rule:
 
 FAMILY = Family(
     name="gpt_oss",
+    adds=lambda _: "biases of router and experts",
     mixers=(place(Attention, "self_attn.", attention_rules, varies=("window",)),),
     channels=(place(MoE, "mlp.", moe_rules),),
 )

@@ -89,6 +89,8 @@ class Family:
     channel_norm: str = "post_attention_layernorm"
     ties: bool = True
     """Whether the head can be the embedding's table; a tied table is written twice where it cannot."""
+    adds: Callable[[Architecture], str] = lambda _: ""
+    """Weights that theirs has and ours does not, written so that they do nothing; empty without any."""
     norm: NormKind = "rms"
     norm_rules: Callable[[str, str], Rules] = plain_norm
     embedding_rule: Callable[[str, int], Rule] | None = None

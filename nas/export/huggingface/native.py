@@ -87,7 +87,8 @@ def why_not(architecture: Architecture) -> tuple[Refusal, ...]:
 
 def why(architecture: Architecture, native: Native) -> str:
     """One sentence: why this class, and what of the architecture is not as it was."""
-    changed = differences(architecture, native.model_class.family.ties)
+    family = native.model_class.family
+    changed = differences(architecture, family.ties, family.adds(architecture))
     return "; ".join(("the first class of transformers whose config says all that inference computes", *changed))
 
 

@@ -42,6 +42,12 @@ def maybe_gated(config: MoE) -> Rules:
     return way_in, _half_open(way_out)
 
 
+def open_gates(architecture: Architecture) -> str:
+    """What is added for shared experts without a gate."""
+    experts = (part for _, part in architecture.parts() if isinstance(part, MoE))
+    return "gates of shared experts" if any(part.n_shared and not part.shared_gate for part in experts) else ""
+
+
 def _half_open(way_out: Rule) -> Rule:
     """The way out of the shared experts behind a gate of zeros. Raises ValueError, on the way in, for another gate."""
 
@@ -59,6 +65,7 @@ def _half_open(way_out: Rule) -> Rule:
 
 FAMILY = Family(
     name="qwen2_moe",
+    adds=open_gates,
     mixers=(place(Attention, "self_attn.", attention_rules, varies=("window",)),),
     channels=(place(SwiGLU, "mlp.", channel_rules), place(MoE, "mlp.", moe_rules)),
 )

@@ -11,7 +11,7 @@ from nas.export.huggingface.holds import require
 from nas.export.huggingface.llama import HEADS, channel_rules
 from nas.export.huggingface.mixtral import ROUTED, experts, no_routing_bias
 from nas.export.huggingface.model import Family, place
-from nas.export.huggingface.qwen2_moe import maybe_gated
+from nas.export.huggingface.qwen2_moe import maybe_gated, open_gates
 from nas.export.huggingface.recurrences import reordered, require_member, rows_of
 from nas.export.huggingface.rules import Array, Rule, Rules, changed, same
 from search_spaces.architecture import Architecture
@@ -81,6 +81,7 @@ def _projections(config: Attention) -> Rule:
 
 FAMILY = Family(
     name="qwen3_next",
+    adds=open_gates,
     mixers=(
         place(Recurrence, "linear_attn.", linear_attention_rules, called="gdn"),
         place(Attention, "self_attn.", attention_rules),

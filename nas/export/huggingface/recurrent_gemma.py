@@ -62,6 +62,7 @@ def _scaled_embedding(theirs: str, d_model: int) -> Rule:
 
 FAMILY = Family(
     name="recurrent_gemma",
+    adds=lambda _: "biases of projections",
     mixers=(place(RGLRU, "temporal_block.", mixer_rules), place(Attention, "temporal_block.", attention_rules)),
     channels=(place(SwiGLU, "mlp_block.", channel_rules),),
     last_norm="model.final_norm",

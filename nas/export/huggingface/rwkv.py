@@ -90,6 +90,7 @@ def _like(array: Array, numbers: Array) -> Array:
 
 FAMILY = Family(
     name="rwkv",
+    adds=lambda _: "weights of a norm of embeddings",
     mixers=(place(RWKV4, "attention.", mixer_rules),),
     channels=(place(RWKVChannel, "feed_forward.", channel_rules),),
     embedding="rwkv.embeddings.weight",
