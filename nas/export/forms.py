@@ -6,10 +6,11 @@ from nas.export.form import Availability, ExportName, Form, FormName
 from nas.export.huggingface.auto import HUGGINGFACE
 from nas.export.huggingface.native import NATIVE
 from nas.export.onnx import ONNX
+from nas.export.torch_model import TORCH
 from nas.export.training.form import CONFIG
 from search_spaces.architecture import Architecture
 
-FORMS: dict[FormName, Form] = {form.name: form for form in (NATIVE, HUGGINGFACE, CONFIG, ONNX)}
+FORMS: dict[FormName, Form] = {form.name: form for form in (NATIVE, HUGGINGFACE, TORCH, CONFIG, ONNX)}
 
 
 def availability(architecture: Architecture) -> Iterator[Availability]:

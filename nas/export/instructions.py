@@ -47,11 +47,9 @@ from transformers import {loader}
 model = {loader}.from_pretrained(".", trust_remote_code=True).eval()"""
 
 _TORCH = """\
-from model import Model
-from safetensors.torch import load_file
+from model import load
 
-model = Model().eval()
-model.load_state_dict(load_file("model.safetensors"))"""
+model = load("model.safetensors")"""
 
 _ONNX = """\
 import onnxruntime
@@ -148,7 +146,7 @@ def _comparing(form: FormName) -> str | None:
         case "native" | "huggingface":
             return _COMPARE_TORCH.format(of=".logits")
         case "torch":
-            return _COMPARE_TORCH.format(of="")
+            return _COMPARE_TORCH.format(of=".logits_BTV")
         case "onnx":
             return _COMPARE_ONNX
         case "config":

@@ -28,10 +28,9 @@ class Backbone(Block):
         self.n_meta = architecture.n_meta
         self.meta = nn.Parameter(torch.empty(architecture.n_meta, architecture.d_model)) if architecture.n_meta else None
         self.n_streams = architecture.n_streams
-        stacked = (architecture.d_model, architecture.norm, architecture.n_streams)
-        self.prelude = Stack(architecture.prelude, *stacked)
+        self.prelude = Stack(architecture.prelude, architecture.d_model, architecture.norm, architecture.n_streams)
         self.core = looped_core(architecture)
-        self.coda = Stack(architecture.coda, *stacked)
+        self.coda = Stack(architecture.coda, architecture.d_model, architecture.norm, architecture.n_streams)
 
     def initialise(self, init: Initialiser) -> None:
         """Every layer in the order a token passes them; meta tokens start like embeddings."""

@@ -144,11 +144,13 @@ class TopRouted(SoftRouted):
         return weights_N1.view(*x.shape[:2], 1), chosen_N1.view(*x.shape[:2], 1)
 
 
+FUSIONS: dict[str, type[Branches]] = {"add": Branches, "gate": Gated, "route_soft": SoftRouted, "route_top1": TopRouted}
+
+
 def fused_mixers(layer: Layer, d_model: int, norm: NormKind) -> Block:
     """The mixers of a layer as one block, their parameters still without values; a single mixer is its own."""
     if len(layer.mixers) == 1:
         return part(layer.mixers[0], d_model)
     if layer.fusion == "norm_mean":
         return MeanOfNorms(layer, d_model, norm)
-    kinds = {"add": Branches, "gate": Gated, "route_soft": SoftRouted, "route_top1": TopRouted}
-    return kinds[layer.fusion](layer, d_model)
+    return FUSIONS[layer.fusion](layer, d_model)

@@ -7,14 +7,17 @@ its source. What the model's code never asks for is left out later, like any cod
 import ast
 import types
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from nas.export.code.sources import Definition, Key, read_module
 from search_spaces.document import Document
 
+Kinds = frozenset[type[Document]]
+"""The document classes that there are objects of."""
 BASES = ("Document", "BaseModel")
 PYDANTIC = ("model_validator", "field_validator", "classmethod", "abstractmethod")
 """Decorators of methods that check documents, or that only subclasses have."""
@@ -22,6 +25,7 @@ COPIES = "block_of"
 """A property that calls it makes documents out of documents: the value leaves as a field."""
 
 
+@cache
 def document_class(key: Key) -> type[Document] | None:
     """The document class of this name; None when it is something else."""
     if not key[0].startswith("search_spaces"):
@@ -35,21 +39,41 @@ def key_of(kind: type[Document]) -> Key:
     return kind.__module__, kind.__name__
 
 
-def definition_of(kind: type[Document]) -> Definition:
-    """The dataclass that stands for a document class."""
+def occurring(document: Document) -> set[type[Document]]:
+    """The classes of a document and of all that it consists of."""
+    found: set[type[Document]] = {type(document)}
+    for name in (*type(document).model_fields, *computed(type(document))):
+        value = getattr(document, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, Document):
+                found |= occurring(one)
+    return found
+
+
+def definition_of(kind: type[Document], kinds: Kinds) -> Definition:
+    """The dataclass that stands for a document class; for a base, what its subclasses among `kinds` are together."""
+    if kind not in kinds and any(issubclass(one, kind) for one in kinds):
+        found = sorted((one for one in kinds if issubclass(one, kind)), key=lambda one: one.__name__)
+        text = f"{kind.__name__} = {' | '.join(one.__name__ for one in found)}\n"
+        return Definition(key_of(kind), text, {one.__name__: key_of(one) for one in found})
     title = (kind.__doc__ or "").strip().split("\n")[0].split(". ")[0].rstrip(".").replace('"', "'")
     head = f'@dataclass(frozen=True, kw_only=True)\nclass {kind.__name__}:\n    """{title}."""\n'
-    parts = [*fields_of(kind), *_variables(kind)]
-    return Definition(key_of(kind), "\n".join((head, *parts, *_methods(kind))).rstrip("\n") + "\n")
+    parts = [*_fields(kind, kinds), *_variables(kind)]
+    borrowed = {one.__name__: key_of(one) for one in kinds}
+    return Definition(key_of(kind), "\n".join((head, *parts, *_methods(kind))).rstrip("\n") + "\n", borrowed)
 
 
-def fields_of(kind: type[Document]) -> Iterator[str]:
+def _fields(kind: type[Document], kinds: Kinds) -> Iterator[str]:
     """A line for each field, and its documentation."""
     for name, field in kind.model_fields.items():
-        default = "" if field.is_required() else f" = {expression(field.default)}"
-        yield f"    {name}: {type_text(field.annotation)}{default}\n{_documented(field)}"
+        default = "" if field.is_required() or not _is_known(field.default, kinds) else f" = {expression(field.default)}"
+        yield f"    {name}: {type_text(field.annotation, kinds)}{default}\n{_documented(field)}"
     for name in computed(kind):
-        yield f"    {name}: {type_text(_returned(kind, name))} = ()\n"
+        yield f"    {name}: {type_text(_returned(kind, name), kinds)} = ()\n"
+
+
+def _is_known(value: Any, kinds: Kinds) -> bool:
+    return not isinstance(value, Document) or type(value) in kinds
 
 
 def _documented(field: FieldInfo) -> str:
@@ -58,6 +82,7 @@ def _documented(field: FieldInfo) -> str:
     return line if sentence and len(line) <= 128 else ""
 
 
+@cache
 def computed(kind: type[Document]) -> tuple[str, ...]:
     """Properties whose values leave as fields."""
     found = (name for name, function in _functions(kind) if any(_calls(function.node, COPIES)))
@@ -110,7 +135,7 @@ def _functions(kind: type[Document]) -> Iterator[tuple[str, _Function]]:
 def _methods(kind: type[Document]) -> Iterator[str]:
     left_out = computed(kind)
     for name, function in _functions(kind):
-        if name not in left_out and name not in ("cost", "problems", "plain", "encoder_mixers", "member"):
+        if name not in left_out:
             yield function.text
 
 
@@ -119,22 +144,23 @@ def _is_pydantic(decorator: ast.expr) -> bool:
     return isinstance(named, ast.Name) and named.id in PYDANTIC
 
 
-def type_text(annotation: Any) -> str:
-    """A type as Python writes it; of literals the type that their values have."""
+def type_text(annotation: Any, kinds: Kinds) -> str:
+    """A type as Python writes it; of literals the type that their values have, of documents those of `kinds`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is type(None):
         return "None"
     if origin is Annotated:
-        return type_text(arguments[0])
+        return type_text(arguments[0], kinds)
     if origin is Literal:
-        return " | ".join(dict.fromkeys(type_text(type(value)) for value in arguments))
+        return " | ".join(dict.fromkeys(type_text(type(value), kinds) for value in arguments))
     if origin in (Union, types.UnionType):
-        return " | ".join(dict.fromkeys(type_text(one) for one in arguments))
+        texts = dict.fromkeys(type_text(one, kinds) for one in arguments)
+        return " | ".join(text for text in texts if text) or "None"
     if origin is tuple:
-        return f"tuple[{', '.join('...' if one is ... else type_text(one) for one in arguments)}]"
-    if origin is ClassVar:
-        return f"ClassVar[{type_text(arguments[0])}]"
-    return str(annotation.__name__)
+        items = [text for one in arguments if one is not ... and (text := type_text(one, kinds))]
+        return f"tuple[{', '.join(items)}{', ...' if ... in arguments else ''}]" if items else "tuple[()]"
+    left_out = isinstance(annotation, type) and issubclass(annotation, Document) and annotation not in kinds
+    return "" if left_out else str(annotation.__name__)
 
 
 def expression(value: Any) -> str:
@@ -144,7 +170,7 @@ def expression(value: Any) -> str:
         return f"{type(value).__name__}({inner})"
     if isinstance(value, tuple):
         return f"({', '.join(map(expression, value))}{',' if len(value) == 1 else ''})"
-    return repr(value)
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def stated(document: Document) -> Mapping[str, Any]:
@@ -152,4 +178,5 @@ def stated(document: Document) -> Mapping[str, Any]:
     kind = type(document)
     values = {name: getattr(document, name) for name in (*kind.model_fields, *computed(kind))}
     defaults = {name: field.default for name, field in kind.model_fields.items() if not field.is_required()}
+    defaults |= dict.fromkeys(computed(kind), ())
     return {name: value for name, value in values.items() if name not in defaults or value != defaults[name]}

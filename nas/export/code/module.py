@@ -7,14 +7,12 @@ code, so that what is left is the model alone, in the words of the library, and 
 from dataclasses import dataclass
 from typing import Any
 
-from nas.export.code.documents import document_class
-from nas.export.code.literals import data, literal
-from nas.export.code.program import Program
-from nas.export.code.sources import Key
+from nas.export.code.classes import Classes
+from nas.export.code.entry import MODEL
+from nas.export.code.literals import data, literal, records
+from nas.export.code.specialising import specialise
 from nas.export.code.writing import final_names, imports_text, section
 from search_spaces.architecture import Architecture
-
-MODEL: Key = ("workers.model.model", "Model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +33,17 @@ class ModelCode:
 
 def model_code(architecture: Architecture) -> ModelCode:
     """The code of an architecture; the same for the same architecture."""
-    program = Program()
+    program = specialise(architecture)
     keys = program.reachable([MODEL])
     names = final_names(program, keys)
+    classes = Classes(program)
+    asked = {names[key]: classes[key].fields for key in keys if classes.get(key) is not None}
+    value = records(architecture, asked)
     of_data = [key for key in keys if key[0].startswith("search_spaces")]
     return ModelCode(
         imports=imports_text(program.externals(keys)),
         configs=section(program, of_data, names),
         modules=section(program, [key for key in keys if key not in of_data], names),
-        literal=literal(architecture),
-        values=data(architecture),
+        literal=literal(value),
+        values=data(value),
     )
-
-
-__all__ = ["ModelCode", "document_class", "model_code"]

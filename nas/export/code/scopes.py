@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 Function = ast.FunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -33,6 +34,7 @@ def global_names(tree: ast.AST, local: frozenset[str] = frozenset()) -> Iterator
             yield from _of_all(list(ast.iter_child_nodes(tree)), local)
 
 
+@lru_cache(maxsize=4096)
 def bound_names(function: Function) -> frozenset[str]:
     """Parameters, and names that the body assigns; those of comprehensions are their own."""
     body = function.body if isinstance(function.body, list) else [function.body]

@@ -6,10 +6,12 @@ Nothing is imported, only parsed, so that code of torch can be written by a proc
 import ast
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
+
+from nas.export.code.scopes import global_names
 
 Key = tuple[str, str]
 """The module and the name of a definition."""
@@ -37,6 +39,8 @@ class Definition:
 
     key: Key
     text: str
+    borrowed: "Mapping[str, Key | External]" = field(default_factory=dict)
+    """Names that the text took over from other modules."""
 
     @cached_property
     def node(self) -> ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign:
@@ -44,6 +48,11 @@ class Definition:
         node = ast.parse(self.text).body[0]
         assert isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign)
         return node
+
+    @cached_property
+    def global_names(self) -> tuple[ast.Name, ...]:
+        """Uses of names that are not bound within it."""
+        return tuple(global_names(self.node))
 
 
 @dataclass(frozen=True)
