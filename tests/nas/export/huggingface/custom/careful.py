@@ -121,6 +121,8 @@ def refusals(model: Any, tokens: torch.Tensor) -> bool:
         "StateCache": lambda: model(tokens, past_key_values=transformers.DynamicCache()),
         "whole sequences": lambda: model(tokens, labels=tokens, past_key_values=model(tokens).past_key_values),
     }
+    config = model.config.to_dict()
+    wrong["change it there"] = lambda: type(model.config).from_dict({**config, "hidden_size": config["hidden_size"] + 1})
     said = {words: refusal(call) for words, call in wrong.items()}
     assert all(words in text for words, text in said.items()), said
     return True
