@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -202,7 +203,7 @@ def test_routing_equals_switch_where_no_expert_is_full():
         (deepseek_v3.moe_rules, EXPERTS, "balance 'loss': transformers' deepseek_v3 always has 'bias'"),
         (deepseek_v3.moe_rules, BIASED.model_copy(update={"n_shared": 0}), "n_shared must be at least 1"),
         (granitemoehybrid.moe_rules, EXPERTS, "n_shared must be at least 1"),
-        (qwen3_next.moe_rules, SHARED, "shared_gate False: transformers' qwen3_next always has True"),
+        (qwen3_next.moe_rules, EXPERTS, "n_shared must be at least 1"),
         (llama.channel_rules, SwiGLU(d_ff=24, activation="gelu"), "activation 'gelu': transformers' llama only has 'silu'"),
         (nemotron_h.channel_rules, ReLU2(d_ff=24, n_active=4), "n_active 4"),
     ],
@@ -221,3 +222,11 @@ def test_what_the_other_side_lacks_must_be_zero():
     ours = weights_of(part(EXPERTS, D)) | {"routing_bias": torch.ones(6).numpy()}
     with pytest.raises(ValueError, match="routing_bias is not zero"):
         to_transformers(mixtral.channel_rules(EXPERTS), ours)
+
+
+def test_gate_of_shared_experts_that_ours_has_not_is_refused():
+    *_, rule = qwen3_next.moe_rules(SHARED)
+    weights, gate = np.ones((8, 4), np.float32), np.zeros((1, 8), np.float32)
+    assert np.array_equal(rule.join([weights, gate]), weights / 2)
+    with pytest.raises(ValueError, match="is not zero, and ours has no gate"):
+        rule.join([weights, gate + 1])
