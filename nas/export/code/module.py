@@ -5,6 +5,7 @@ code, so that what is left is the model alone, in the words of the library, and 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from nas.export.code.classes import Classes
@@ -31,8 +32,9 @@ class ModelCode:
     """The same as JSON: objects with their dataclass under "class", arrays for tuples."""
 
 
+@lru_cache(maxsize=128)
 def model_code(architecture: Architecture) -> ModelCode:
-    """The code of an architecture; the same for the same architecture."""
+    """The code of an architecture; the same for the same architecture, which several forms ask for one after another."""
     program = specialise(architecture)
     keys = program.reachable([MODEL])
     names = final_names(program, keys)
