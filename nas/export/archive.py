@@ -92,6 +92,7 @@ class _Wary:
 def _opened(archive: IO[bytes]) -> Iterator[_Source]:
     """By what it is, whatever it is called. Compressed tars are none of ours."""
     try:
+        archive.seek(0)
         is_zip = archive.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE
         archive.seek(0)
         source = zipfile.ZipFile(archive) if is_zip else tarfile.TarFile(fileobj=cast(IO[bytes], _Wary(archive)))

@@ -170,6 +170,14 @@ def test_unpack_of_a_damaged_archive_is_refused_or_right(tmp_path: Path, make: C
         shutil.rmtree(place.parent, ignore_errors=True)
 
 
+def test_unpack_reads_from_the_start_what_was_just_received(tmp_path: Path) -> None:
+    for name, archive in {"zip": packed(("a", b"x")), "tar": taped(("a", b"x"))}.items():
+        received = io.BytesIO()
+        receive(iter([archive.getvalue()]), received)
+        unpack(received, tmp_path / name)
+        assert (tmp_path / name / "a").read_bytes() == b"x"
+
+
 def test_unpack_takes_a_tar_of_any_dialect(tmp_path: Path) -> None:
     for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         unpack(taped(("a/b", b"x"), form=form), tmp_path / str(form))
