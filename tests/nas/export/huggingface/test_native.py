@@ -4,7 +4,9 @@ import subprocess
 import sys
 import tracemalloc
 
+import numpy as np
 import pytest
+import torch
 import transformers
 from safetensors.torch import save_file
 
@@ -13,6 +15,7 @@ from nas.export.form import Subject
 from nas.export.huggingface.beyond import BEYOND
 from nas.export.huggingface.exactness import OBJECTIVES, copies_table
 from nas.export.huggingface.native import MODEL_CLASSES, NATIVE, Native, choose, export_native
+from nas.export.huggingface.rules import from_transformers, to_transformers
 from nas.export.tensors import TensorFile
 from search_spaces.architecture import Architecture, Layer, Numerics, TokenInput
 from search_spaces.objectives import MultiTokenPrediction, NextLatent
@@ -27,6 +30,7 @@ from search_spaces.primitives.rwkv_channel import RWKVChannel
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from search_spaces.zoo import ZOO
+from tests.nas.export.huggingface.comparison import weights_of
 from tests.nas.export.huggingface.exports import WITHOUT_US, export, loaded
 from tests.nas.export.huggingface.models import (
     CASES,
@@ -225,6 +229,23 @@ def test_weights_under_other_names_are_refused(tmp_path):
     with pytest.raises(Invalid, match="not weights of a hybrid: our weights: missing"):
         NATIVE.write(Subject(architecture=TIED, title="a hybrid", weights=weights), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ours.safetensors"]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if not name.startswith("rwkv")])
+def test_what_is_written_can_be_read_again(name):
+    architecture = MODELS[name]
+    rules, ours = class_of(name).rules(architecture), weights_of(build(architecture, torch.Generator().manual_seed(1)))
+    back = from_transformers(rules, to_transformers(rules, ours))
+    assert back.keys() == {name for name in ours if not name.startswith(OBJECTIVES)}
+    assert all(np.allclose(array, ours[name], rtol=1e-6, atol=1e-7) for name, array in back.items())
+
+
+def test_head_that_is_no_copy_of_the_table_is_not_read_as_tied():
+    rules = class_of("nemotron_h").rules(TIED)
+    theirs = to_transformers(rules, weights_of(build(TIED)))
+    theirs["lm_head.weight"] = theirs["lm_head.weight"] + 1
+    with pytest.raises(ValueError, match=r"lm_head\.weight differs from model\.embeddings\.weight, and ours are one tensor"):
+        from_transformers(rules, theirs)
 
 
 def test_stranger_cannot_import_us(tmp_path):
