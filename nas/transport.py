@@ -15,7 +15,8 @@ from httpx_sse import EventSource, ServerSentEvent
 from nas.connection import Connection
 from nas.problem import Problem, Unreachable, failure_of
 
-CONNECT_SECONDS, READ_SECONDS, STREAM_SECONDS = 5.0, 60.0, 60.0
+CONNECT_SECONDS, READ_SECONDS, STREAM_SECONDS, DOWNLOAD_SECONDS = 5.0, 60.0, 60.0, 600.0
+"""What is downloaded may be written only then: a graph of a large model takes minutes."""
 ATTEMPTS, CONNECT_ATTEMPTS = 6, 3
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.25, 8.0
 RETRIED_STATUS = frozenset({429, 502, 503, 504})
@@ -58,9 +59,9 @@ class Transport:
 
     @contextmanager
     def download(self, path: str, query: Query | None = None) -> Iterator[Iterator[bytes]]:
-        """The chunks of a large answer. Raises `Unreachable` when it breaks off."""
+        """The chunks of a large answer, which may first have to be made. Raises `Unreachable` when it breaks off."""
         try:
-            with self._stream(path, {}, query) as response:
+            with self._stream(path, {}, query, DOWNLOAD_SECONDS) as response:
                 yield response.iter_bytes()
         except httpx.TransportError as error:
             raise self._silence(error) from None
@@ -88,8 +89,11 @@ class Transport:
             time.sleep(_delay(failures + 1))
 
     @contextmanager
-    def _stream(self, path: str, headers: Mapping[str, str], query: Query | None = None) -> Iterator[httpx.Response]:
-        timeout = httpx.Timeout(STREAM_SECONDS, connect=CONNECT_SECONDS)
+    def _stream(
+        self, path: str, headers: Mapping[str, str], query: Query | None = None, seconds: float = STREAM_SECONDS
+    ) -> Iterator[httpx.Response]:
+        """`seconds`: so long may the answer, or a part of it, keep us waiting."""
+        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         request = self._http.build_request("GET", path, params=_params(query), headers=headers, timeout=timeout)
         response = self._repeat(lambda: self._http.send(request, stream=True), safe=True)
         try:

@@ -11,6 +11,7 @@ from nas.run import Artifact, Finished, Measurement, Result, RunKey, RunState, T
 from nas.store.driver_store import PostgresDriverStore
 from nas.study import StudyState
 from nas.trial import Trial, TrialState
+from search_spaces.architecture import Architecture
 from search_spaces.cost import price
 from search_spaces.summary import summarise
 from search_spaces.zoo import ZOO
@@ -34,14 +35,24 @@ class Driver:
     def event(self, kind: str, **data: Any) -> Event:
         return Event(kind=kind, data=data)
 
-    def add_trials(self, n_trials: int, references: tuple[str, ...] = (), artifacts: tuple[Artifact, ...] = ()) -> None:
-        """Trials that all have a score; the first ones are the references. The best of all is on the Pareto front."""
+    def add_trials(
+        self,
+        n_trials: int,
+        references: tuple[str, ...] = (),
+        artifacts: tuple[Artifact, ...] = (),
+        built: tuple[Architecture, ...] = (),
+    ) -> None:
+        """Trials that all have a score: the references, those of architectures already built, and then any of the space.
+
+        The best of all is on the Pareto front.
+        """
         rng, spec = Random(0), self.claim.spec
         trials = []
         for number in range(n_trials):
             reference = references[number] if number < len(references) else None
-            params = {} if reference else spec.space.sample(rng)
-            architecture = ZOO[reference].build() if reference else spec.space.build(params)
+            given = [ZOO[name].build() for name in references[number : number + 1]] or list(built[number : number + 1])
+            params = {} if given else spec.space.sample(rng)
+            architecture = given[0] if given else spec.space.build(params)
             trials.append(
                 Trial(
                     number=number,

@@ -4,19 +4,14 @@ The study is copied straight into the tables of a server of its own; the API is 
 """
 
 import json
-import os
 import random
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
-import httpx
 import psycopg
 from sqlalchemy import Engine, text
 
@@ -33,6 +28,7 @@ from nas.store.submissions import submit_study
 from nas.study import StudySpec
 from search_spaces.presets import recall_demo
 from search_spaces.zoo.transformer import TRANSFORMER
+from tests.benchmarks.api_process import serving
 from tests.benchmarks.figure import Figure, Goal, Peer, figure
 
 TRIALS_IN_STUDY = 100_000
@@ -57,7 +53,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _over_http(stack: ExitStack, engine: Engine, url: str, study_id: str, deep: str) -> Iterator[Figure]:
-    client = stack.enter_context(_api(engine, url))
+    client = stack.enter_context(serving(url, create_key(engine, OWNER.owner, ("read", "admin")).token)).client
     path = f"/v1/studies/{study_id}/leaderboard"
     first_ms, deep_ms = _milliseconds(
         lambda: client.get(path, params={"limit": PAGE}).raise_for_status(),
@@ -157,28 +153,3 @@ def _cursor_at(engine: Engine, study_id: str, depth: int) -> str:
         cursor = leaderboard(engine, OWNER, study_id, limit=MAX_PAGE, cursor=cursor).next_cursor
     assert cursor is not None
     return cursor
-
-
-@contextmanager
-def _api(engine: Engine, url: str) -> Iterator[httpx.Client]:
-    """The API in a process of its own, and a client with a key and one connection."""
-    token = create_key(engine, OWNER.owner, ("read", "admin")).token
-    with socket.socket() as listener:
-        # as the supervisor does; without it every answer waits 40 ms for an acknowledgement
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = (sys.executable, "-m", "uvicorn", "--factory", "api.app:create_app", "--log-level", "warning")
-        server = subprocess.Popen(
-            [*command, "--no-access-log", "--fd", str(listener.fileno())],
-            env={**os.environ, "NAS_DATABASE_URL": url},
-            pass_fds=[listener.fileno()],
-        )
-        try:
-            # the listener queues requests until the server is up
-            with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-                yield client
-        finally:
-            server.terminate()
-            server.wait()

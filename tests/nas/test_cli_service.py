@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli.results import interval_text
+from nas.export.manifest import Trained, read_manifest
 from nas.store.views import StudyRow
 from tests.service import Service, finished, tiny_study
 
@@ -149,7 +150,7 @@ def test_ctrl_c_detaches_from_watch_and_the_study_goes_on(service: Service) -> N
 def test_export_takes_the_best_trial_and_never_overwrites(service: Service, done: StudyRow, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     found = service.nas("export", "finished", "--out", str(out))
-    assert (found.returncode, found.stdout) == (0, f"{out}\n")
+    assert (found.returncode, found.stdout) == (0, f"{out}\n"), found.stderr
     provenance = json.loads((out / "provenance.json").read_text())
     assert provenance["trial"]["reference"] is None
     again = service.nas("export", "finished", "--out", str(out))
@@ -159,6 +160,37 @@ def test_export_takes_the_best_trial_and_never_overwrites(service: Service, done
     forced = service.nas("export", done.id, "--trial", "0", "--out", str(out), "--force", "--json")
     assert json.loads(forced.stdout)["trial"] == 0
     assert json.loads((out / "provenance.json").read_text())["trial"]["reference"] == "transformer"
+
+
+def test_export_takes_a_trial_in_other_forms_and_sizes(service: Service, done: StudyRow, tmp_path: Path) -> None:
+    native, large = tmp_path / "native", tmp_path / "large"
+    found = service.nas("export", "finished/0", "--format", "native", "--out", str(native))
+    assert (found.returncode, found.stdout) == (0, f"{native}\n")
+    assert 'trial 0 of "finished" is in' in " ".join(found.stderr.split())
+    origin = read_manifest(native).origin
+    assert origin == Trained(study=done.id, trial=0, rung=1, task="mqar")
+    said = service.nas("export", "finished", "--trial", "0", "--scale-to", "20M", "--out", str(large), "--json")
+    assert json.loads(said.stdout)["scaling"]["params"] == pytest.approx(20e6, rel=0.02)
+    assert not list(large.glob("*.safetensors"))
+    digest = read_manifest(native).architecture_digest
+    assert service.nas("export", digest[:16], "--format", "config", "--out", str(tmp_path / "config")).returncode == 0
+    assert read_manifest(tmp_path / "config").architecture_digest == digest
+
+
+def test_export_says_every_reason_of_the_service(service: Service, done: StudyRow, tmp_path: Path) -> None:
+    arguments = ("export", done.id, "--trial", "0", "--format", "native", "--out", str(tmp_path / "out"))
+    refused = service.nas(*arguments, "--task", "bytes")
+    assert (refused.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "no task 'bytes'; it has mqar" in " ".join(refused.stderr.split())
+    refused = service.nas(*arguments, "--scale-to", "1")
+    assert (refused.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "cannot be scaled" in refused.stderr
+    with service.client() as client:
+        conv = next(row.trial.number for row in client.leaderboard(done.id) if "conv" in row.trial.summary)
+    said = service.nas("export", done.id, "--trial", str(conv), "--format", "native", "--json", "--out", str(tmp_path / "out"))
+    assert said.returncode == 2
+    assert {"llama", "jamba"} <= {reason["target"] for reason in json.loads(said.stdout)["reasons"]}
+    assert "jamba: " in said.stderr
 
 
 def test_verify_fails_for_changed_weights(service: Service, done: StudyRow, tmp_path: Path) -> None:
