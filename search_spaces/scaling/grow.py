@@ -17,6 +17,7 @@ from search_spaces.structure import SECTIONS
 
 SPLIT_STEP = 8
 MIN_WIDTH, MAX_WIDTH = 4, 65_536
+LEAST_HEAD = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +129,7 @@ def _head_factor(architecture: Architecture, by: Widening) -> Fraction:
     factor = Fraction(1)
     while any(n_heads * by.ratio > factor * limit for (n_heads, _), limit in counts if limit is not None):
         factor *= 2
-    # a half must be even, for rotary positions
-    while any(n_least * by.ratio < factor for (_, n_least), _ in counts) and all(size * factor % 4 == 0 for size in sizes):
+    while any(n_least * by.ratio < factor for (_, n_least), _ in counts) and min(sizes) * factor >= 2 * LEAST_HEAD:
         factor /= 2
     return factor
 

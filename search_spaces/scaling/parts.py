@@ -110,12 +110,23 @@ def _heads(document: Document, by: Widening) -> Changes:
     if not fields_with(document, Rule.HEADS) or (by.ratio == 1 and factor == 1):
         return {}
     n_heads, n_shared = head_counts(document)
-    n_new = max(1, math.floor(n_shared * by.ratio / factor + Fraction(1, 2)))
-    changes: Changes = dict.fromkeys(fields_with(document, Rule.HEADS), n_heads // n_shared * n_new)
+    n_new = _nearest(n_shared * by.ratio / factor)
+    # fewer heads share a key head where less than one would remain
+    n_all = n_heads // n_shared * n_new or max(1, _nearest(n_heads * by.ratio / factor))
+    n_new = max(1, n_new)
+    changes: Changes = dict.fromkeys(fields_with(document, Rule.HEADS), n_all)
     changes |= dict.fromkeys(fields_with(document, Rule.KEY_HEADS), n_new)
     changes |= {field: n_new for field in fields_with(document, Rule.GROUPS) if getattr(document, field) > 1}
-    changes |= {field: int(getattr(document, field) * factor) for field in fields_with(document, Rule.HEAD_SIZE)}
+    changes |= {field: _head_size(document, field, by) for field in fields_with(document, Rule.HEAD_SIZE)}
     return changes | _rotary(document, changes)
+
+
+def _head_size(document: Document, field: str, by: Widening) -> int:
+    """As asked for; else a smaller size is the nearest even one, for rotary positions."""
+    if by.head_dim is not None and takes_head_dim(document):
+        return by.head_dim
+    size = getattr(document, field) * by.head_factor
+    return max(2, 2 * round(size / 2)) if by.head_factor < 1 else int(size)
 
 
 def takes_head_dim(document: Document) -> bool:
@@ -155,3 +166,7 @@ def nearest_divisor(number: int, wanted: Fraction, most: int) -> int:
     """The divisor of `number`, at most `most`, that is the fewest times larger or smaller than what is wanted."""
     divisors = (divisor for divisor in range(1, min(number, most) + 1) if number % divisor == 0)
     return min(divisors, key=lambda divisor: max(divisor / wanted, wanted / divisor))
+
+
+def _nearest(count: Fraction) -> int:
+    return math.floor(count + Fraction(1, 2))

@@ -46,10 +46,11 @@ class Rule(Enum):
     SHARE = "keeps its share of the hidden width"
     ROOT = "grows as the root of the width, as RWKV-7's published code has its low ranks (arXiv 2503.14456), up to its limit"
     HEADS = "grows as the width does: more heads of the same size"
-    KEY_HEADS = "shared by as many heads as before, so that the cache keeps its ratio to the width"
+    KEY_HEADS = "shared by as many heads as before (fewer at the last one), so that the cache keeps its ratio to the width"
     GROUPS = "shared by as many heads as before; a single one for all heads stays single, as Mamba-2 has at every width"
     HEAD_SIZE = (
-        "kept; doubled in all parts where one would have more heads than it may, halved where one would have less than one"
+        "kept, or set by the target; doubled in all parts where one would have more heads than it may, halved (to about 8) "
+        "where less than one would remain"
     )
     ROTARY = "kept, to the nearest even number of channels where the size of a head is given"
     BLOCKS = "grows as the width does: more blocks of the same size; a single one stays single"

@@ -67,6 +67,13 @@ def test_rotary_channels_stay_even_when_the_head_size_is_given() -> None:
     assert (wide.n_heads, wide.rotary_size) == (3, 8)
 
 
+@pytest.mark.parametrize(("factor", "head_dim"), [(Fraction(1, 2), 12), (Fraction(1, 4), 6), (Fraction(2), 50)])
+def test_smaller_heads_are_even(factor: Fraction, head_dim: int) -> None:
+    mixer = Attention(n_heads=8, n_kv_heads=4, head_dim=25, rope=False)
+    wide = widen(mixer, Widening(before=200, after=200, head_factor=factor))
+    assert (wide.n_heads, wide.n_kv_heads, wide.head_dim) == (int(8 / factor), int(4 / factor), head_dim)
+
+
 def test_a_given_head_size_is_not_for_latent_attention() -> None:
     latent = MLA(n_heads=4, kv_rank=16, nope_dim=16, rope_dim=8, value_dim=16)
     wide = widen(latent, Widening(before=64, after=128, head_dim=128))

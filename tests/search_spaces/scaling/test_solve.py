@@ -89,6 +89,14 @@ def test_a_large_model_shrinks_to_a_proxy(name: str) -> None:
     assert small.architecture.d_model <= 256
 
 
+@pytest.mark.parametrize(("width", "heads"), [(2048, (32, 1, 64)), (512, (32, 1, 16)), (64, (8, 1, 8)), (16, (2, 1, 8))])
+def test_heads_shrink_where_less_than_one_would_remain(width: int, heads: tuple[int, int, int]) -> None:
+    large = ZOO["griffin"].build(d_model=4096)
+    mixer = scale(large, ScaleTarget(width=width)).architecture.core[2].mixers[0]
+    assert isinstance(mixer, Attention)
+    assert (mixer.n_heads, mixer.n_kv_heads, mixer.head_dim) == heads
+
+
 def test_default_shape_is_near_published_ones() -> None:
     for params in SIZES:
         grown = scale(ZOO["transformer"].build(), ScaleTarget(params=params)).architecture
