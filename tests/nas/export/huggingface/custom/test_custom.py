@@ -25,7 +25,6 @@ MODELS = {name: entry.build(D, V) for name, entry in ZOO.items()} | {
     "streams": Architecture(d_model=D, input=TOKENS, core=(ATTENTION,), n_streams=2, norm="layer"),
 }
 
-
 CAREFUL = ("transformer", "deepseek_v3", "jamba", "byte_hierarchical", "mixture_of_recursions", "copies")
 """Attention; experts balanced by biases, and heads for tokens further on; recurrence with a convolution; patches; sequences
 that loop for themselves; two tables of tokens and a head."""
@@ -49,6 +48,10 @@ def found(folder: Path) -> Findings:
 @pytest.fixture(scope="module")
 def looks(folder: Path) -> Findings:
     return run_stranger("careful.py", *(folder / name for name in CAREFUL))
+
+
+def test_every_model_is_written(folder):
+    assert {path.parent.name for path in folder.glob("*/model.safetensors")} == MODELS.keys()
 
 
 @pytest.mark.parametrize("name", MODELS)
