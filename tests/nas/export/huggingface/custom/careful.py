@@ -21,8 +21,12 @@ CAUSAL = transformers.AutoModelForCausalLM
 
 
 def load(folder: Path | str, **options: Any) -> Any:
+    # memory that nothing fills is full of NaN
+    torch.use_deterministic_algorithms(True)
     model, loaded = CAUSAL.from_pretrained(folder, trust_remote_code=True, output_loading_info=True, **options)
+    torch.use_deterministic_algorithms(False)
     assert not any(loaded.values()), loaded
+    assert all(tensor.isfinite().all() for tensor in (*model.parameters(), *model.buffers()))
     return model
 
 
