@@ -13,11 +13,10 @@ def main(folder: Path) -> None:
     """Load and compare."""
     torch.set_num_threads(1)
     sys.path.insert(0, str(folder))
-    model = importlib.import_module("model").Model().eval()
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    model = importlib.import_module("model").load(str(folder / "model.safetensors"))
     parity = load_file(folder / "parity.safetensors")
     with torch.no_grad():
-        logits = model(parity["input_ids"])
+        logits = model(parity["input_ids"]).logits_BTV
     said = {
         "class": type(model).__name__,
         "n_params": sum(parameter.numel() for parameter in model.parameters()),

@@ -18,13 +18,17 @@ from nas.export.form import Form, Subject, Written
 from nas.export.forms import FORMS
 from nas.export.manifest import Drawn, ExportManifest, read_manifest, versions
 from search_spaces.architecture import Architecture
+from workers import inference
 from workers.draw import draw
+from workers.model import build
 from workers.verification.check import Check, logits_check
 from workers.verification.strangers import Errand, Strangers
 from workers.verification.tensors import read_parity, weights_check
 
 PARITY = "parity.safetensors"
 WEIGHTS = ("model.safetensors", "model.onnx", "model.onnx.data")
+
+OWN_WEIGHTS = "model.safetensors"
 
 Work = Callable[[], Iterable[Check]]
 """What is left to do, or to wait for."""
@@ -48,28 +52,40 @@ def _of_form(folder: Path, manifest: ExportManifest, architecture: Architecture,
     """What is written is compared first: strangers load nothing else."""
     form, stage = FORMS[manifest.form], strangers.scratch / f"{manifest.form}"
     stage.mkdir()
-    written, check = _written_again(folder, stage, form, manifest, architecture)
-    yield _said(check)
-    if manifest.origin is None:
-        if form.has_weights:
-            yield _said(Check("weights", "not checked", "there are none in it, so there are no logits to compare"))
-        return
     found = [weights_check(folder / name) for name in WEIGHTS if name.endswith(".safetensors") and (folder / name).exists()]
-    yield _said(*found)
+    if any(one.status == "failed" for one in found):
+        yield _said(*found)
+        return
+    written, check = _written_again(folder, stage, form, manifest, architecture)
+    yield _said(check, *found)
+    if manifest.origin is None and form.has_weights:
+        yield _said(Check("weights", "not checked", "there are none in it, so there are no logits to compare"))
+    if manifest.origin is not None and check.status != "failed":
+        yield from _of_weights(folder, stage, manifest, architecture, written, strangers)
+
+
+def _of_weights(
+    folder: Path,
+    stage: Path,
+    manifest: ExportManifest,
+    architecture: Architecture,
+    written: Written | None,
+    strangers: Strangers,
+) -> Iterator[Work]:
+    """The recorded logits, by a stranger and by our own model. The stranger gets what was written again, and the weights."""
     try:
         parity = read_parity(folder / PARITY, architecture)
     except Invalid as error:
         yield _said(Check("parity", "failed", str(error)))
         return
-    if any(one.status == "failed" for one in (check, *found)):
-        return
-    shape = tuple(parity["logits"].shape)
     if written is not None:
         for name in (*WEIGHTS, PARITY):
-            if (folder / name).exists():
+            if (folder / name).exists() and not (stage / name).exists():
                 (stage / name).symlink_to((folder / name).resolve())
-        yield partial(_waited, strangers.send(_errand(stage, form, written, shape, architecture.causal)))
-    yield partial(_model_checks, manifest, architecture, parity)
+        errand = _errand(stage, FORMS[manifest.form], written, tuple(parity["logits"].shape), architecture.causal)
+        yield partial(_waited, strangers.send(errand))
+    own = folder / OWN_WEIGHTS if manifest.form == "torch" else None
+    yield partial(_model_checks, manifest, architecture, parity, own)
 
 
 def _said(*checks: Check) -> Work:
@@ -92,7 +108,10 @@ def _digest_check(manifest: ExportManifest, architecture: Architecture) -> Check
 def _written_again(
     folder: Path, stage: Path, form: Form, manifest: ExportManifest, architecture: Architecture
 ) -> tuple[Written | None, Check]:
-    """Write the form anew without weights; the export's files must be the same, and no other file may be code."""
+    """Write the form anew; the export's files must be the same, and no other file may be code.
+
+    Only the form `torch` has weights under our names, and says in its code whether it has any.
+    """
     name = "content"
     if form.needs_weights:
         # a graph is data: it is run, and compared by what it computes
@@ -100,7 +119,11 @@ def _written_again(
     reasons = form.refusals(architecture)
     if reasons:
         return None, Check(name, "failed", f"this architecture cannot be {form.name}: {reasons[0].reason}")
-    written = form.write(Subject(architecture=architecture, title=manifest.title), stage)
+    own = folder / OWN_WEIGHTS if form.name == "torch" and manifest.origin is not None else None
+    try:
+        written = form.write(Subject(architecture=architecture, title=manifest.title, weights=own), stage)
+    except (Invalid, OSError) as error:
+        return None, Check(name, "failed", str(error))
     made = sorted(path.relative_to(stage).as_posix() for path in stage.rglob("*") if path.is_file())
     other = [
         path for path in made if not (folder / path).is_file() or (folder / path).read_bytes() != (stage / path).read_bytes()
@@ -144,18 +167,30 @@ def _errand(stage: Path, form: Form, written: Written, shape: tuple[int, ...], c
     )
 
 
-def _model_checks(manifest: ExportManifest, architecture: Architecture, parity: dict[str, torch.Tensor]) -> Iterator[Check]:
+def _model_checks(
+    manifest: ExportManifest, architecture: Architecture, parity: dict[str, torch.Tensor], own: Path | None
+) -> Iterator[Check]:
     """Our own model gives the recorded logits."""
-    name = "model"
-    if not isinstance(manifest.origin, Drawn):
-        yield Check(name, "not checked", "a study trained these weights; its bundle has them as our own model reads them")
+    if isinstance(manifest.origin, Drawn):
+        ours, how = _drawn(architecture.to_json(), manifest.origin.seed), f"weights drawn from seed {manifest.origin.seed}"
+    elif own is not None:
+        ours, how = _with_weights(architecture, own, parity["input_ids"]), "with its own weights"
+    else:
+        yield Check(
+            "model", "not checked", "a study trained these weights; the forms torch and bundle have them under our names"
+        )
         return
-    ours = _drawn(architecture.to_json(), manifest.origin.seed)
     if not torch.equal(ours["input_ids"], parity["input_ids"]):
-        yield Check(name, "failed", f"seed {manifest.origin.seed} gives other tokens than parity.safetensors has")
+        yield Check("model", "failed", f"{how}, it is compared on other tokens than parity.safetensors has")
         return
     difference = ((ours["logits"] - parity["logits"]).abs().max() / ours["logits"].abs().max()).item()
-    yield logits_check(name, difference, f"rebuilt from architecture.json, weights drawn from seed {manifest.origin.seed}: ")
+    yield logits_check("model", difference, f"rebuilt from architecture.json, {how}: ")
+
+
+def _with_weights(architecture: Architecture, weights: Path, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    model = build(architecture)
+    model.load_state_dict(load_file(weights))
+    return {"input_ids": input_ids, "logits": inference.logits(model, input_ids)}
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from tests.workers.verification.exports import CUSTOM, NATIVE, exported, forge
+from tests.workers.verification.exports import CUSTOM, NATIVE, as_trained, exported, forge
 from workers.verification.check import Check
 from workers.verify import verify
 
@@ -20,6 +20,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("exports")
     exported(NATIVE, "native", root / "plain")
     exported(CUSTOM, "huggingface", root / "looped")
+    exported(CUSTOM, "torch", root / "plainly")
     return root
 
 
@@ -31,6 +32,11 @@ def native(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def custom(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made / "looped" / "huggingface", tmp_path / "huggingface")
+
+
+@pytest.fixture
+def plain(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made / "plainly" / "torch", tmp_path / "torch")
 
 
 def found(folder: Path) -> dict[str, Check]:
@@ -117,24 +123,26 @@ def test_what_another_version_wrote_otherwise_is_not_checked(native: Path) -> No
     assert "logits" not in checks
 
 
-def test_other_weights_give_other_logits(native: Path) -> None:
-    def louder(content: bytes) -> bytes:
-        tensors = load(content)
-        return save({name: 1.01 * tensor for name, tensor in tensors.items()}, {"format": "pt"})
+def test_true_torch_export_verifies_whoever_made_its_weights(plain: Path) -> None:
+    as_trained(plain)
+    checks = found(plain)
+    assert {check.status for check in checks.values()} == {"ok"}
+    assert "example.py, model.py" in checks["content"].detail
+    assert "with its own weights" in checks["model"].detail
 
-    forge(native, "model.safetensors", louder)
-    check = failure(native)
+
+def test_other_weights_give_other_logits(plain: Path) -> None:
+    forge(plain, "model.safetensors", lambda content: save({name: 1.01 * tensor for name, tensor in load(content).items()}))
+    check = failure(plain)
     assert check.name == "logits"
     assert "largest difference" in check.detail
 
 
-def test_weights_of_other_shapes_do_not_load(native: Path) -> None:
-    def narrower(content: bytes) -> bytes:
-        tensors = load(content)
-        return save(tensors | {"model.norm.weight": torch.ones(3)}, {"format": "pt"})
-
-    forge(native, "model.safetensors", narrower)
-    assert failure(native).name == "logits"
+def test_weights_of_other_shapes_do_not_fit(plain: Path) -> None:
+    forge(plain, "model.safetensors", lambda content: save(load(content) | {"norm.weight": torch.ones(3)}))
+    check = failure(plain)
+    assert check.name == "content"
+    assert "not weights of a test" in check.detail
 
 
 @pytest.mark.parametrize(
