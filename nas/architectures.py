@@ -2,10 +2,20 @@
 
 from dataclasses import dataclass
 
+from nas.catalogues import ZooInfo
 from nas.export.form import Availability
 from nas.trial import TrialState
 from search_spaces.architecture import Architecture
 from search_spaces.primitives import Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZooView:
+    """A zoo entry at its default sizes, and the forms that it can be exported in."""
+
+    entry: ZooInfo
+    digest: str
+    formats: tuple[Availability, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,17 @@
 """What studies are made of: primitives, tasks, the zoo and spaces, each with its JSON schema."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
 from api.answer import counting_answer, json_answer
 from api.security import Reader
 from nas import catalogues
+from nas.architectures import ZooView
 from nas.catalogues import PrimitiveInfo, SpacesInfo, TaskInfo, ZooInfo
+from nas.errors import NotFound
+from nas.export.forms import availability
 
 router = APIRouter(prefix="/v1", tags=["catalogues"])
 
@@ -27,6 +32,16 @@ def tasks(_: Reader) -> Response:
 def zoo(_: Reader) -> Response:
     """Published architectures that a study can run as references."""
     return json_answer(catalogues.zoo())
+
+
+@router.get("/zoo/{name}", response_model=ZooView)
+def zoo_entry(_: Reader, name: Annotated[str, Path(max_length=100, description="The entry's name")]) -> Response:
+    """One published architecture, with the forms that `nas export zoo:NAME` can write and the reasons against the others."""
+    entry = next((entry for entry in catalogues.zoo() if entry.name == name), None)
+    if entry is None:
+        raise NotFound(f"no zoo entry {name!r}; GET /v1/zoo lists them")
+    formats = tuple(availability(entry.architecture))
+    return json_answer(ZooView(entry=entry, digest=entry.architecture.digest, formats=formats))
 
 
 @router.get("/spaces", response_model=SpacesInfo)

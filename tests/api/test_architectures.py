@@ -92,3 +92,13 @@ def test_what_only_others_have_tried_is_not_there(service: Service, digest: str)
 @pytest.mark.parametrize("digest", ["a" * 7, "A" * 64, "a" * 65, "..%2f" * 4, "zzzzzzzz"])
 def test_what_is_no_digest_is_refused(client: httpx.Client, digest: str) -> None:
     assert client.get(f"/v1/architectures/{digest}").status_code in (404, 422)
+
+
+def test_a_zoo_entry_lists_its_forms(client: httpx.Client) -> None:
+    found = client.get("/v1/zoo/samba").json()
+    assert (found["entry"]["name"], found["digest"]) == ("samba", SAMBA.digest)
+    forms = {one["form"]: one for one in found["formats"]}
+    assert forms["native"]["reasons"]
+    assert forms["huggingface"]["available"]
+    assert client.get("/v1/zoo/../samba").status_code == 404
+    assert client.get("/v1/zoo/nothing").json()["code"] == "not_found"

@@ -34,7 +34,7 @@ class Operation:
         return f"{self.method} {self.path}"
 
     def send(self, client: httpx.Client, study_id: str, key_id: str = "0" * 12) -> httpx.Response:
-        path = self.path.format(study_id=study_id, number=0, key_id=key_id, digest=DIGEST)
+        path = self.path.format(study_id=study_id, number=0, key_id=key_id, digest=DIGEST, name="samba")
         body = (
             {"/v1/studies": SPEC, "/v1/studies:check": SPEC, "/v1/keys": KEY}.get(self.path) if self.method == "POST" else None
         )
