@@ -41,7 +41,12 @@ COMMANDS = (
         RESULT,
     ),
     LazyCommand("diff", "nas.cli.diff:diff", "Compare two architectures: trials, zoo entries, files.", RESULT),
-    LazyCommand("verify", "nas.cli.verify:verify", "Rebuild a bundle and reproduce its recorded numbers.", RESULT),
+    LazyCommand(
+        "verify",
+        "nas.cli.verify:verify",
+        "Check an export: every file, the model rebuilt, each form loaded by a fresh process without us, recorded values.",
+        RESULT,
+    ),
 )
 
 EPILOGUE = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
