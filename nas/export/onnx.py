@@ -18,7 +18,6 @@ from search_spaces.primitives import Primitive
 
 COMPLEX = "its state is complex, and ONNX has no exponential of complex numbers"
 ROUNDED = "what is rounded in steps differs by a whole step where two programs differ in the last digit"
-GATHERED = "gathers as many tokens as the sequence's length allows"
 PRIMITIVES = {
     "segment_attention": "how many positions and segments there are depends on the sequence's length, step by step",
     "memory_slots": "its loop over tokens would be written out, once for every token",
@@ -37,8 +36,6 @@ def refusals(architecture: Architecture) -> tuple[Refusal, ...]:
 def _without_graph(architecture: Architecture) -> Iterator[tuple[str, str]]:
     yield from _of_whole(architecture)
     for where, layer in _layers(architecture):
-        if layer.capacity is not None:
-            yield f"{where}.capacity", f"it {GATHERED}"
         for place, part in _parts(layer):
             reason = _of_part(part)
             if reason:
@@ -53,7 +50,7 @@ def _of_whole(architecture: Architecture) -> Iterator[tuple[str, str]]:
     if architecture.numerics.activations != "float":
         yield "numerics.activations", ROUNDED
     if architecture.loop.routed:
-        yield "loop.depth", f"{architecture.loop.depth!r} {GATHERED}"
+        yield "loop.depth", f"the graph that torch makes of routed loops ({architecture.loop.depth}) gives other logits"
 
 
 def _layers(architecture: Architecture) -> Iterator[tuple[str, Layer]]:
