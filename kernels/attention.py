@@ -80,11 +80,11 @@ def attention_fused(q_BTHD: Tensor, k_BSGD: Tensor, v_BSGD: Tensor, visibility: 
         return attention_reference(q_BTHD, k_BSGD, v_BSGD, visibility, softmax)
     if softmax.soft_cap is not None:
         return _tiled(q_BTHD, k_BSGD, v_BSGD, visibility, softmax)
-    window = _window(visibility, T)
-    if window is not None and window < T:
-        return _banded(q_BTHD, k_BSGD, v_BSGD, window, softmax.sink_H)
-    visible_TT = _mask(visibility, T, k_BSGD) if window is None else None
-    return _sdpa(q_BTHD, k_BSGD, v_BSGD, visible_TT, softmax.sink_H)
+    if not isinstance(visibility, Window) or visibility.n_global:
+        return _sdpa(q_BTHD, k_BSGD, v_BSGD, _mask(visibility, T, k_BSGD), softmax.sink_H)
+    if visibility.size is not None and visibility.size < T:
+        return _banded(q_BTHD, k_BSGD, v_BSGD, visibility.size, softmax.sink_H)
+    return _sdpa(q_BTHD, k_BSGD, v_BSGD, None, softmax.sink_H)
 
 
 def _window(visibility: Visibility, n_tokens: int) -> int | None:

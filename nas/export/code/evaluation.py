@@ -3,10 +3,10 @@
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nas.export.code.calls import Calls
+from nas.export.code.knowledge import assigned, not_none
 from nas.export.code.operators import arithmetic, comparison
 from nas.export.code.scopes import Comprehension, bound_names, parameters
 from nas.export.code.sources import External
@@ -133,7 +133,7 @@ class Evaluation(Calls):
     def knowing(self, test: ast.expr, outcome: bool) -> Iterator[None]:
         """Where a test has come out so: what cannot be None then. Only of what the function itself never changes."""
         before = self.given
-        self.given = before | {text for text in _not_none(test, outcome) if not self._changes(text)}
+        self.given = before | {text for text in not_none(test, outcome) if not self._changes(text)}
         yield
         self.given = before
 
@@ -141,7 +141,7 @@ class Evaluation(Calls):
         """Whether the function assigns to an expression, or to what it is taken from."""
         if self.function is None:
             return True
-        return any(text == one or text.startswith(f"{one}.") for one in _assigned(self.function))
+        return any(text == one or text.startswith(f"{one}.") for one in assigned(self.function))
 
     def _loop(self, node: ast.For | ast.While) -> None:
         if isinstance(node, ast.While):
@@ -373,28 +373,6 @@ class Evaluation(Calls):
         if isinstance(atom, ClassOf | Outside):
             return SOMETHING
         return elements(frozenset((atom,)))
-
-
-@lru_cache(maxsize=4096)
-def _assigned(function: ast.FunctionDef) -> frozenset[str]:
-    """The names and attributes that a function assigns to, as text."""
-    stored = (one for one in ast.walk(function) if isinstance(one, ast.Name | ast.Attribute) and isinstance(one.ctx, ast.Store))
-    return frozenset(map(ast.unparse, stored))
-
-
-def _not_none(test: ast.expr, outcome: bool) -> Iterator[str]:
-    """The expressions that a test shows not to be None when it comes out so."""
-    match test:
-        case ast.Compare(left=ast.Name() | ast.Attribute() as left, ops=[ast.Is() | ast.IsNot() as operation]):
-            if isinstance(operation, ast.IsNot) == outcome and ast.unparse(test.comparators[0]) == "None":
-                yield ast.unparse(left)
-        case ast.Name() | ast.Attribute() if outcome:
-            yield ast.unparse(test)
-        case ast.BoolOp() if isinstance(test.op, ast.And) == outcome:
-            for operand in test.values:
-                yield from _not_none(operand, outcome)
-        case ast.UnaryOp(op=ast.Not()):
-            yield from _not_none(test.operand, not outcome)
 
 
 def _may_be(key: Atom, index: Value) -> bool:

@@ -10,9 +10,11 @@ from nas.export.code.analysis import Analysis
 from nas.export.code.documents import document_class
 from nas.export.code.scopes import bound_names, parameters
 from nas.export.code.sources import External, Key
-from nas.export.code.values import ANYTHING, NONE, NOTHING, ClassOf, Code, Const, FunctionOf, Table, Value
+from nas.export.code.values import ANYTHING, NONE, NOTHING, Atom, ClassOf, Code, Const, FunctionOf, Table, Value
 
-PURE_CALLS = ("isinstance", "len", "type", "tuple", "bool", "int", "min", "max", "range", "sum")
+PURE_CALLS = ("isinstance", "len", "type", "tuple", "bool", "int", "min", "max", "range", "sum", "next")
+PURE_METHODS = ("parameters",)
+"""Of torch's modules; each call makes an iterator of its own, so that `next` of it changes nothing either."""
 CHOOSE = ("kernels.dispatch", "choose")
 
 
@@ -51,8 +53,20 @@ class Folding:
     def _is_pure_callee(self, node: ast.Call) -> bool:
         if isinstance(node.func, ast.Name) and node.func.id in PURE_CALLS:
             return True
+        if isinstance(node.func, ast.Attribute) and node.func.attr in PURE_METHODS:
+            return True
         callees = self.value(node.func) if not isinstance(node.func, ast.Attribute) else self.callees(node)
-        return bool(callees) and all(isinstance(one, FunctionOf) and self._is_pure_function(one) for one in callees)
+        return bool(callees) and all(
+            self._is_pure_function(one) if isinstance(one, FunctionOf) else self._is_plain_record(one) for one in callees
+        )
+
+    def _is_plain_record(self, atom: Atom) -> bool:
+        """A document, or a record whose making runs no code of its own."""
+        if not isinstance(atom, ClassOf) or document_class(atom.kind) is not None:
+            return isinstance(atom, ClassOf)
+        classes = self.analysis.classes
+        own = (classes.method(atom.kind, name) for name in ("__init__", "__post_init__"))
+        return classes[atom.kind].is_record and not any(own)
 
     def _is_pure_function(self, function: FunctionOf) -> bool:
         """A function of one line, or of a document."""

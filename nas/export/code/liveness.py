@@ -267,6 +267,8 @@ class Liveness:
             self.fixed.update(Code(key, name) for key in self.program.all_classes() if name in self.classes[key].methods)
         if any(isinstance(one, Outside) and one.dotted not in KNOWN for one in callees):
             self._show(node)
+        if any(isinstance(one, Outside) and one.dotted == "dataclasses.replace" for one in callees):
+            self._keep_replaced(node)
         single = self._targets(node, callees)
         kind = self.record(callees)
         classes = self.folding.classes(node)
@@ -299,6 +301,13 @@ class Liveness:
             self.fixed.update(targets)
             self._keep_fields(callees)
         return targets[0] if len(callees) == 1 and targets else None
+
+    def _keep_replaced(self, node: ast.Call) -> None:
+        """Fields that a copy of an unknown record gets anew."""
+        if all(self.analysis.class_of(atom) is not None for atom in self.folding.value(node.args[0])):
+            return
+        for one in self.analysis.instances():
+            self.attributes.update((one.kind, keyword.arg) for keyword in node.keywords if keyword.arg is not None)
 
     def _show(self, node: ast.Call) -> None:
         """A record that leaves our code may be asked for any of its fields."""
