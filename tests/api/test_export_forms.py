@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.exporting import sweep
 from nas.export.archive import unpack
 from nas.export.drawing import draw
 from nas.export.manifest import Trained, read_collection, read_manifest
@@ -127,6 +129,7 @@ def test_a_trial_without_weights_leaves_as_far_as_it_can(client: httpx.Client, u
         assert refused.status_code == 409
         assert "weights" in refused.json()["detail"]
     assert "config.json" in opened(client.get(f"{unscored}/export?format=huggingface&weights=false"), tmp_path / "code")
+    assert "architecture.json" in opened(client.get(f"{unscored}/export?format=config"), tmp_path / "config")
     opened(client.get(f"{unscored}/export?format=all"), tmp_path / "all")
     assert "bundle" in {absence.form for absence in read_collection(tmp_path / "all").absent}
 
@@ -228,6 +231,15 @@ def test_a_place_that_cannot_be_written_is_said(client: httpx.Client, service: S
     finally:
         place.unlink()
     assert client.get(f"{trial}/export?format=huggingface").status_code == 200
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
+    for name in ("abandoned", "in use"):
+        (tmp_path / "exports" / name).mkdir(parents=True)
+        (tmp_path / "exports" / name / "model.safetensors").write_text("half")
+    os.utime(tmp_path / "exports" / "abandoned", (0, 0))
+    sweep(tmp_path)
+    assert [path.name for path in (tmp_path / "exports").iterdir()] == ["in use"]
 
 
 @contextmanager
