@@ -68,7 +68,7 @@ class Driver:
         keys = [RunKey(self.claim.study_id, trial.number, 0, 1) for trial in trials]
         running = tuple(replace(trial, state=TrialState.RUNNING) for trial in trials)
         self.write(trials=running, runs=tuple(RunRecord(key=key, state=RunState.RUNNING) for key in keys))
-        results = [result(rng.random(), key, artifacts) for key in keys]
+        results = [result(rng.random(), key, artifacts, trial.cost.params) for key, trial in zip(keys, trials, strict=True)]
         scored = tuple(
             replace(trial, state=TrialState.PAUSED, rung=0, result=found) for trial, found in zip(running, results, strict=True)
         )
@@ -93,7 +93,7 @@ class Driver:
         )
 
 
-def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = ()) -> Result:
+def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = (), n_params: int = 1) -> Result:
     return Result(
         score=score,
         score_low=max(0.0, score - 0.05),
@@ -114,7 +114,7 @@ def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = ()) -> R
         ),
         ledger=(),
         measurement=Measurement(
-            n_params=1,
+            n_params=n_params,
             optimiser_steps=1,
             tokens=1,
             wall_seconds=1.0,

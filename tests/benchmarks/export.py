@@ -78,11 +78,11 @@ def _trial(engine: Engine, data: Path, name: str) -> str:
 
 
 def _forms(api: ApiProcess, name: str, path: str) -> Iterator[Figure]:
-    """Whole answers in seconds; and what the API's process grew by, as a multiple of the weights."""
+    """The slowest whole answer in seconds, which is the first; and once all modules are loaded, what the process grew by."""
     architecture = scale(ZOO[name].build(64, 256), ScaleTarget(params=PARAMS)).architecture
     for form in ("bundle", *(form.name for form in FORMS.values() if not form.refusals(architecture))):
         seconds, copies = zip(*(_taken(api, f"{path}?format={form}") for _ in range(REPEATS)), strict=True)
-        yield figure(f"export_{name}_{form}", min(seconds), "s", Goal(of="value", at="most", bound=3), better="lower")
+        yield figure(f"export_{name}_{form}", max(seconds), "s", Goal(of="value", at="most", bound=3), better="lower")
         yield figure(
             f"export_{name}_{form}_copies", min(copies), "x weights", Goal(of="value", at="most", bound=2), better="lower"
         )
