@@ -55,10 +55,13 @@ def size_asked(
     width: Annotated[int | None, Query(ge=1, le=65_536, description="Grow it to this width")] = None,
     depth: Annotated[int | None, Query(ge=1, le=100_000, description="Grow it to so many layers")] = None,
     growth: Annotated[Growth | None, Query(description="How layers multiply; else by their pattern")] = None,
+    head_dim: Annotated[
+        int | None, Query(ge=1, le=1024, description="Channels of a head in what is grown; else as many")
+    ] = None,
     vocab_size: Annotated[int | None, Query(ge=2, le=1_000_000, description="Tokens of what is grown; else as many")] = None,
 ) -> Size:
     """The size that is asked for."""
-    return Size(scale_to=scale_to, width=width, depth=depth, growth=growth, vocab_size=vocab_size)
+    return Size(scale_to=scale_to, width=width, depth=depth, growth=growth, head_dim=head_dim, vocab_size=vocab_size)
 
 
 SizeDep = Annotated[Size, Depends(size_asked)]

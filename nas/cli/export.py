@@ -79,6 +79,9 @@ def export(
     width: Annotated[int | None, typer.Option("--width", min=1, help="Grow it to this width.")] = None,
     depth: Annotated[int | None, typer.Option("--depth", min=1, help="Grow it to so many layers.")] = None,
     growth: Annotated[Growth | None, typer.Option("--growth", help="How layers multiply; default: by their pattern.")] = None,
+    head_dim: Annotated[
+        int | None, typer.Option("--head-dim", min=1, max=1024, help="Channels of a head in what is grown; default: as it has.")
+    ] = None,
     vocab_size: Annotated[
         int | None, typer.Option("--vocab-size", min=2, max=1_000_000, help="Tokens, of a zoo entry or of what is grown.")
     ] = None,
@@ -97,7 +100,8 @@ def export(
     """
     source = _source(what, trial)
     of_zoo, of_trial = isinstance(source, ZooReference), isinstance(source, _Trial)
-    size = Size(scale_to=scale_to, width=width, depth=depth, growth=growth, vocab_size=None if of_zoo else vocab_size)
+    tokens = None if of_zoo else vocab_size
+    size = Size(scale_to=scale_to, width=width, depth=depth, growth=growth, head_dim=head_dim, vocab_size=tokens)
     _refuse_options(what, {"trial": trial, "task": task} if not of_trial else {"seed": seed})
     _refuse_options(what, {"d_model": d_model} if not of_zoo else {})
     asked = _Asked(

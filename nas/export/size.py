@@ -15,6 +15,8 @@ class Size:
     width: int | None = None
     depth: int | None = None
     growth: Growth | None = None
+    head_dim: int | None = None
+    """Channels of every head; None: as many as it has."""
     vocab_size: int | None = None
 
     @property
@@ -29,6 +31,7 @@ class Size:
             width=self.width,
             depth=self.depth,
             growth=self.growth,
+            head_dim=self.head_dim,
             vocab_size=self.vocab_size,
         )
 
