@@ -1,4 +1,4 @@
-"""Load a folder by transformers' auto class: logits against the recorded ones, and a greedy continuation with its cache.
+"""Load a folder by transformers' auto class: logits against the recorded ones, and a greedy continuation as it is configured.
 
 `transformers_model.py FOLDER AUTO_CLASS (own|custom)` prints what was loaded and how far it is off. `custom`: the folder's own
 code runs.
@@ -17,14 +17,14 @@ NEW_TOKENS = 6
 
 
 def continuations_agree(model: Any, input_ids: torch.Tensor) -> bool:
-    """Whether `generate`, which keeps a cache, takes the tokens that whole passes without one would."""
+    """Whether `generate`, with a cache where its config keeps one, takes the tokens that whole passes without one would."""
     model.generation_config.eos_token_id = None
-    chosen = {"max_new_tokens": NEW_TOKENS, "do_sample": False, "use_cache": True, "pad_token_id": 0}
-    cached = model.generate(input_ids, attention_mask=torch.ones_like(input_ids), **chosen)
+    chosen = {"max_new_tokens": NEW_TOKENS, "do_sample": False, "pad_token_id": 0}
+    continued = model.generate(input_ids, attention_mask=torch.ones_like(input_ids), **chosen)
     whole = input_ids
     for _ in range(NEW_TOKENS):
         whole = torch.cat([whole, model(whole).logits[:, -1:].argmax(-1)], dim=1)
-    return torch.equal(cached, whole)
+    return torch.equal(continued, whole)
 
 
 def main(folder: Path, auto_class: str, code: str) -> None:
@@ -49,6 +49,7 @@ def main(folder: Path, auto_class: str, code: str) -> None:
             str(key) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") for key in loaded[kind]
         ),
         "continued": continued,
+        "cached": continued is not None and bool(model.generation_config.use_cache),
     }
     sys.stdout.write(json.dumps(said) + "\n")
 

@@ -83,17 +83,18 @@ def _last_line(text: str) -> str:
 
 def _judged(errand: Errand, said: dict[str, object]) -> Check:
     """What it found against what it must find."""
+    cache = " with cache" if said.get("cached") else ""
     reasons = {
         f"it loads as {said['class']}, not {errand.loads}": errand.loads not in (None, said["class"]),
         f"weights that do not fit: {said['unmatched']}"[:300]: bool(said["unmatched"]),
         f"its logits are {said['dtype']}": not str(said["dtype"]).endswith("float32"),
         f"its logits are {said['shape']}, not {[*errand.shape]}": said["shape"] != [*errand.shape],
-        "its greedy continuation with cache is not the one without": said["continued"] is False,
+        f"its greedy continuation{cache} is not the one that whole passes give": said["continued"] is False,
     }
     wrong = next((reason for reason, holds in reasons.items() if holds), None)
     if wrong is not None:
         return Check(errand.name, "failed", wrong)
-    also = "; same greedy continuation with cache" if said["continued"] else ""
+    also = f"; same greedy continuation{cache}" if said["continued"] else ""
     difference = said["difference"]
     assert isinstance(difference, float)
     check = logits_check(errand.name, difference, f"{said['class']} in a fresh process without us: ")

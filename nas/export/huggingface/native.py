@@ -89,6 +89,8 @@ def why(architecture: Architecture, native: Native) -> str:
     """One sentence: why this class, and what of the architecture is not as it was."""
     family = native.model_class.family
     changed = differences(architecture, family.ties, family.adds(architecture))
+    if not native.config["use_cache"]:
+        changed += ("their cache cannot keep its state, so generation goes without one",)
     return "; ".join(("the first class of transformers whose config says all that inference computes", *changed))
 
 

@@ -11,12 +11,17 @@ from nas.export.form import ExportName, Subject
 from nas.export.manifest import Drawn, Trained
 from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.primitives.attention import Attention
+from search_spaces.primitives.recurrence import mamba2
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.draw import draw
 
 TOKENS = TokenInput(vocab_size=32)
 LAYER = Layer(mixers=(Attention(n_heads=2, n_kv_heads=1, head_dim=8),), channel=SwiGLU(d_ff=24))
 NATIVE = Architecture(d_model=16, input=TOKENS, core=(LAYER,))
+CACHELESS = Architecture(
+    d_model=16, input=TOKENS, core=(Layer(mixers=(mamba2(16, n_heads=4, state_size=8),), channel=SwiGLU(d_ff=24)),)
+)
+"""Transformers has a class for it, whose cache needs attention somewhere."""
 CUSTOM = Architecture(d_model=16, input=TOKENS, core=(LAYER,), n_loops=2, injection="add")
 SEED = 3
 

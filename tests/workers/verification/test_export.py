@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from tests.workers.verification.exports import CUSTOM, NATIVE, as_trained, exported, forge
+from tests.workers.verification.exports import CACHELESS, CUSTOM, NATIVE, as_trained, exported, forge
 from workers.verification.check import Check
 from workers.verify import verify
 
@@ -55,6 +55,15 @@ def test_true_native_export_verifies(native: Path) -> None:
     assert {check.status for check in checks.values()} == {"ok"}
     assert "LlamaForCausalLM in a fresh process without us" in checks["logits"].detail
     assert "same greedy continuation with cache" in checks["logits"].detail
+
+
+def test_class_whose_cache_does_not_work_is_loaded_without_it(tmp_path: Path) -> None:
+    folder = exported(CACHELESS, "native", tmp_path)
+    checks = found(folder)
+    assert {check.status for check in checks.values()} == {"ok"}
+    assert checks["logits"].detail.startswith("GraniteMoeHybridForCausalLM")
+    assert checks["logits"].detail.endswith("same greedy continuation")
+    assert "generation goes without one" in (folder / "README.md").read_text()
 
 
 def test_true_custom_export_verifies(custom: Path) -> None:
