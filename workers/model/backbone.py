@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
-from workers.model.depth import looped_core
+from workers.model.depth import make_core
 from workers.model.layers import Block, Initialiser, Pass, State
 from workers.model.stack import Stack
 from workers.model.streams import from_streams, to_streams
@@ -29,7 +29,7 @@ class Backbone(Block):
         self.meta = nn.Parameter(torch.empty(architecture.n_meta, architecture.d_model)) if architecture.n_meta else None
         self.n_streams = architecture.n_streams
         self.prelude = Stack(architecture.prelude, architecture.d_model, architecture.norm, architecture.n_streams)
-        self.core = looped_core(architecture)
+        self.core = make_core(architecture)
         self.coda = Stack(architecture.coda, architecture.d_model, architecture.norm, architecture.n_streams)
 
     def initialise(self, init: Initialiser) -> None:

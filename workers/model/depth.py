@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from kernels.quota import admit, no_counts
 from kernels.routing import balance_loss
 from search_spaces.architecture import Architecture
-from search_spaces.loop import PONDER_WEIGHT
+from search_spaces.loop import PONDER_WEIGHT, Loop
 from search_spaces.quota import quota
 from workers.model.layers import Initialiser, Pass, Rows, State
-from workers.model.loop import LoopedCore, LoopEntry
+from workers.model.loop import Core, LoopedCore, LoopEntry
 from workers.model.selection import Admission, initial_rows, run_chosen
 from workers.model.stack import Stack
 from workers.model.streams import per_token, token_vectors
@@ -169,6 +169,8 @@ CORES: dict[str, type[LoopedCore]] = {
 }
 
 
-def looped_core(architecture: Architecture) -> LoopedCore:
-    """The core whose tokens loop as the architecture says, its parameters still without values."""
+def make_core(architecture: Architecture) -> Core:
+    """The core, its tokens looping as the architecture says; its parameters are still without values."""
+    if architecture.n_loops == architecture.n_eval_loops == 1 and architecture.loop == Loop():
+        return Core(architecture)
     return CORES[architecture.loop.depth](architecture)

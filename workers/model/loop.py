@@ -17,6 +17,26 @@ from workers.model.layers.norm import make_norm
 from workers.model.stack import Stack
 
 
+class Core(Block):
+    """The core that runs once: its layers, and nothing around them. State: that of the layers."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.layers = Stack(architecture.core, architecture.d_model, architecture.norm, architecture.n_streams)
+
+    def initialise(self, init: Initialiser) -> None:
+        """Every layer, in order."""
+        self.layers.initialise(init)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Of every layer."""
+        return self.layers.initial_state(batch_size)
+
+    def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
+        """The stream after the last layer."""
+        return self.layers.run(x, state, shared)
+
+
 class LoopEntry(nn.Module):
     """What the core's layers read in each loop."""
 
@@ -53,23 +73,22 @@ class LoopEntry(nn.Module):
         return h + core_input if self.injection == "add" else h
 
 
-class LoopedCore(Block):
+class LoopedCore(Core):
     """The core with a fixed number of loops: `n_loops` in training, `n_eval_loops` in evaluation and decoding.
 
     State, for each loop: that of the layers, and with `shift` the last output of the loop before.
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
+        super().__init__(architecture)
         self.loop, self.n_loops, self.n_eval_loops = architecture.loop, architecture.n_loops, architecture.n_eval_loops
         streams = () if architecture.n_streams == 1 else (architecture.n_streams,)
         self.shape = (*streams, architecture.d_model)
-        self.layers = Stack(architecture.core, architecture.d_model, architecture.norm, architecture.n_streams)
         self.entry = LoopEntry(architecture)
 
     def initialise(self, init: Initialiser) -> None:
         """The layers, then what joins the loops."""
-        self.layers.initialise(init)
+        super().initialise(init)
         self.entry.initialise(init)
 
     def initial_state(self, batch_size: int) -> State:

@@ -137,11 +137,8 @@ def _mean(values_BT: Tensor, targets_BT: Tensor) -> Tensor:
     return (values_BT * counts_BT).sum() / counts_BT.sum().clamp(min=1)
 
 
-def make_objectives(architecture: Architecture) -> list[Objective]:
+def make_objectives(architecture: Architecture) -> tuple[Objective, ...]:
     """The architecture's further objectives, their parameters still without values."""
-    heads: list[Objective] = []
-    if architecture.mtp is not None:
-        heads.append(MultiTokenHeads(architecture, architecture.mtp))
-    if architecture.next_latent is not None:
-        heads.append(NextLatentHead(architecture, architecture.next_latent))
-    return heads
+    tokens = () if architecture.mtp is None else (MultiTokenHeads(architecture, architecture.mtp),)
+    latent = () if architecture.next_latent is None else (NextLatentHead(architecture, architecture.next_latent),)
+    return (*tokens, *latent)

@@ -7,15 +7,18 @@ from search_spaces.norm import NormKind
 from workers.model.fusion import fused_mixers
 from workers.model.layers import Block, Initialiser, Pass, State, make_norm, part
 from workers.model.selection import MixtureOfDepths
-from workers.model.streams import Residual, connection
+from workers.model.streams import connection
 
 
 class Sublayer(Block):
-    """A norm and a block, joined to the residual stream or streams by a connection. State: that of the block."""
+    """A norm and a block, joined to the residual stream or streams by a connection. State: that of the block.
 
-    def __init__(self, block: Block, d_model: int, norm: NormKind, joined: Residual) -> None:
+    `place` is the sublayer's 0-based place in its stack: hyper-connections start from it.
+    """
+
+    def __init__(self, block: Block, d_model: int, norm: NormKind, n_streams: int, place: int) -> None:
         super().__init__()
-        self.connection = joined
+        self.connection = connection(d_model, norm, n_streams, place)
         self.norm = make_norm(norm, d_model)
         self.block = block
 
@@ -39,18 +42,15 @@ class Sublayer(Block):
 class ResidualLayer(Block):
     """The sublayers of `search_spaces.layer.Layer`, mixers then channel part. State: that of each.
 
-    `index` is the layer's 0-based place in its stack: hyper-connections start from it.
+    `index` is the layer's 0-based place in its stack.
     """
 
     def __init__(self, layer: Layer, d_model: int, norm: NormKind, n_streams: int = 1, index: int = 0) -> None:
         super().__init__()
-        self.mixers = self.channel = None
-        if layer.mixers:
-            joined = connection(d_model, norm, n_streams, 2 * index)
-            self.mixers = Sublayer(fused_mixers(layer, d_model, norm), d_model, norm, joined)
-        if layer.channel is not None:
-            joined = connection(d_model, norm, n_streams, 2 * index + 1)
-            self.channel = Sublayer(part(layer.channel, d_model), d_model, norm, joined)
+        mixers = fused_mixers(layer, d_model, norm) if layer.mixers else None
+        self.mixers = None if mixers is None else Sublayer(mixers, d_model, norm, n_streams, 2 * index)
+        channel = None if layer.channel is None else part(layer.channel, d_model)
+        self.channel = None if channel is None else Sublayer(channel, d_model, norm, n_streams, 2 * index + 1)
 
     def initialise(self, init: Initialiser) -> None:
         """In the order a token passes them."""

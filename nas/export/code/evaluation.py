@@ -13,10 +13,12 @@ from nas.export.code.sources import External
 from nas.export.code.values import (
     ANYTHING,
     EITHER,
+    FALSE,
     NONE,
     NOTHING,
     OBJECT,
     SOMETHING,
+    TRUE,
     Atom,
     ClassOf,
     Code,
@@ -269,9 +271,12 @@ class Evaluation(Calls):
 
     def _compare(self, node: ast.Compare) -> Value:
         values = [self.value(one) for one in (node.left, *node.comparators)]
-        if len(node.ops) > 1:
-            return EITHER if all(values) else NOTHING
-        return comparison(node.ops[0], values[0], values[1])
+        found = [comparison(one, left, right) for one, left, right in zip(node.ops, values, values[1:], strict=False)]
+        if len(found) == 1 or not all(found):
+            return found[0] if len(found) == 1 else NOTHING
+        certain = {outcome for value in found if len(outcomes := truths(value)) == 1 for outcome in outcomes}
+        varies = any(len(truths(value)) > 1 for value in found)
+        return FALSE if False in certain else EITHER if varies else TRUE
 
     def _tuple(self, node: ast.Tuple) -> Value:
         items: list[Value] = []

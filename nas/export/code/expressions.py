@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from nas.export.code.folding import Folding
 from nas.export.code.liveness import Liveness
+from nas.export.code.simplifying import Simplifying
 from nas.export.code.sources import Key
 from nas.export.code.text import Text, is_simple, replaced
 from nas.export.code.values import Code, Value
@@ -21,6 +22,7 @@ class ExpressionWriter:
         self.source = Text(self.definition)
         self.borrowed = dict(self.definition.borrowed)
         self.code = Code(key)
+        self.simplifying = Simplifying(folding, key)
 
     def _test(self, node: ast.expr) -> str:
         """An expression of which only the truth matters."""
@@ -37,6 +39,14 @@ class ExpressionWriter:
             return instead
         if isinstance(instead, ast.expr):
             return self._entry(node, instead) if isinstance(node, ast.Subscript) else self._expression(instead)
+        simpler = self.simplifying.simpler(node)
+        if simpler is not None:
+            return simpler if isinstance(simpler, str) else self._expression(simpler)
+        alias = self.simplifying.alias_of(node, self.code)
+        if alias is not None and self.borrowed.get(alias[1], alias) == alias:
+            if self.folding.program.resolve(self.key, alias[1]) != alias:
+                self.borrowed[alias[1]] = alias
+            return alias[1]
         return self._remaining(node)
 
     def _remaining(self, node: ast.AST) -> str:

@@ -10,7 +10,7 @@ from nas.export.code.analysis import Analysis
 from nas.export.code.documents import document_class
 from nas.export.code.scopes import bound_names, parameters
 from nas.export.code.sources import External, Key
-from nas.export.code.values import ANYTHING, NONE, NOTHING, Atom, ClassOf, Code, Const, FunctionOf, Table, Value
+from nas.export.code.values import ANYTHING, NONE, NOTHING, Atom, ClassOf, Code, Const, FunctionOf, Table, Value, truths
 
 PURE_CALLS = ("isinstance", "len", "type", "tuple", "bool", "int", "min", "max", "range", "sum", "next")
 PURE_METHODS = ("parameters",)
@@ -37,7 +37,7 @@ class Folding:
 
     def outcome(self, test: ast.expr) -> bool | None:
         """How a test always comes out; None when it varies, or when leaving it out would change something."""
-        outcomes = self.analysis.tests.get(test, set())
+        outcomes = self.analysis.tests.get(test) or truths(self.analysis.values.get(test, NOTHING))
         return next(iter(outcomes)) if len(outcomes) == 1 and self.is_pure(test) else None
 
     def is_pure(self, node: ast.AST) -> bool:

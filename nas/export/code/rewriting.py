@@ -3,6 +3,7 @@
 import ast
 
 from nas.export.code.expressions import ExpressionWriter
+from nas.export.code.scopes import parameters
 from nas.export.code.sources import Definition, is_string
 from nas.export.code.text import first_line, replaced, shifted
 from nas.export.code.values import Code, Const, Value, items_of
@@ -40,6 +41,10 @@ class Rewriter(ExpressionWriter):
 
     def _stays_in_class(self, part: ast.stmt, node: ast.ClassDef) -> bool:
         match part:
+            case ast.FunctionDef(name="__post_init__") if self._does_nothing(Code(self.key, part.name)):
+                return False
+            case ast.FunctionDef(name="__init__") if self._only_starts_its_base(part):
+                return False
             case ast.FunctionDef(name=name):
                 return Code(self.key, name) in self.liveness.functions or self._is_promise(part)
             case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
@@ -56,6 +61,16 @@ class Rewriter(ExpressionWriter):
         made = [one.kind for one in self.folding.analysis.instances() if classes.is_subclass(one.kind, self.key)]
         kept = [classes.method(kind, part.name) for kind in made]
         return bool(kept) and all(one is not None and Code(one[0].key, part.name) in self.liveness.functions for one in kept)
+
+    def _only_starts_its_base(self, part: ast.FunctionDef) -> bool:
+        """Whether a constructor takes nothing and does nothing of its own, nor does another one look like it."""
+        body = [one for one in part.body if not is_string(one)]
+        plain = [one.arg for one in parameters(part.args)] == ["self"] and len(body) == 1
+        return (
+            plain
+            and ast.unparse(body[0]) == "super().__init__()"
+            and len(self.folding.analysis.classes[self.key].node.bases) == 1
+        )
 
     def _is_buffer(self, name: str) -> bool:
         """Whether torch sets it: `register_buffer` needs no more than the type."""
@@ -99,7 +114,25 @@ class Rewriter(ExpressionWriter):
         return self.source.line_start(line)
 
     def _block(self, statements: list[ast.stmt], indent: int) -> str:
+        returned = self._returned_at_once(statements)
+        if returned is not None:
+            value = self._expression(returned)
+            moved = shifted(value, indent - statements[-2].col_offset, first=False)
+            *before, _, last = statements
+            text = f"{' ' * indent}return {moved}" + self._rest_of_line(last)
+            return self._block(before, indent) + self._comments(statements[-2], indent) + text
         return "".join(self._with_comments(statement, indent) for statement in statements)
+
+    def _returned_at_once(self, statements: list[ast.stmt]) -> ast.expr | None:
+        """What the last statement but one gives a name that the last one returns."""
+        match statements[-2:]:
+            case [
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value),
+                ast.Return(value=ast.Name(id=returned)),
+            ] if name == returned and not isinstance(value, ast.Tuple):
+                return value
+        return None
 
     def _lines(self, everything: list[ast.stmt], kept: list[ast.stmt], indent: int) -> str:
         """Parts of a class with the blank lines in front of them."""
@@ -120,12 +153,15 @@ class Rewriter(ExpressionWriter):
         written = self._statement(statement, indent)
         if not written:
             return ""
+        return self._comments(statement, indent) + written
+
+    def _comments(self, statement: ast.stmt, indent: int) -> str:
+        """The lines of comments above a statement."""
         first = line = first_line(statement)
         while line > 1 and self.source.text[self.source.line_start(line - 1) :].lstrip(" ").startswith("#"):
             line -= 1
         comments = self.source.text[self.source.line_start(line) : self.source.line_start(first)]
-        moved = indent - statement.col_offset
-        return shifted(comments, moved) + written
+        return shifted(comments, indent - statement.col_offset)
 
     # statements: whole lines, or nothing
 

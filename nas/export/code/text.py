@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from nas.export.code.sources import Definition
 
-SIMPLE = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant)
+SIMPLE = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.List, ast.ListComp, ast.Dict)
 """Expressions that need no brackets."""
 
 
@@ -43,10 +43,18 @@ class Text:
 @lru_cache(maxsize=4096)
 def is_simple(written: str) -> bool:
     """Whether an expression needs no brackets wherever it stands."""
+    parsed = _parsed(written)
+    if isinstance(parsed, ast.Tuple) and written.startswith("("):
+        # the first bracket closes behind the last element, or what is between the first and the last is no expression
+        return _parsed(written[1:-1]) is not None
+    return isinstance(parsed, SIMPLE)
+
+
+def _parsed(written: str) -> ast.expr | None:
     try:
-        return isinstance(ast.parse(written, mode="eval").body, SIMPLE)
+        return ast.parse(written, mode="eval").body
     except SyntaxError:
-        return False
+        return None
 
 
 def replaced(text: str, start: int, end: int, pieces: Iterable[tuple[int, int, str]]) -> str:
