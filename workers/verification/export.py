@@ -22,6 +22,7 @@ from workers import inference
 from workers.draw import draw
 from workers.model import build
 from workers.verification.check import Check, logits_check
+from workers.verification.files import bytecode_checks
 from workers.verification.strangers import Errand, Strangers
 from workers.verification.tensors import read_parity, weights_check
 
@@ -43,7 +44,7 @@ def begin(folder: Path, strangers: Strangers) -> Iterator[Work]:
         yield _said(Check("architecture", "failed", str(error)))
         return
     digest = _digest_check(manifest, architecture)
-    yield _said(digest)
+    yield _said(*bytecode_checks(folder), digest)
     if digest.status == "ok":
         yield from _of_form(folder, manifest, architecture, strangers)
 

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nas.errors import Invalid
@@ -70,6 +70,19 @@ def files_check(folder: Path, kind: Kind) -> Check:
     return Check("files", "ok", f"every file has the SHA-256 that {kind.manifest} lists, and there are no others")
 
 
+def bytecode_checks(folder: Path) -> tuple[Check, ...]:
+    """Says what Python compiled where an export's code was run: nobody can tell that it is still of that code."""
+    found = sorted(path for path, _ in _entries(folder, "") if _is_bytecode(path))
+    if not found:
+        return ()
+    places = ", ".join(sorted({str(PurePosixPath(path).parent) for path in found})[:SAID])
+    return (Check("bytecode", "not checked", f"Python left {places} when code was run here; if that was not you, remove it"),)
+
+
+def _is_bytecode(path: str) -> bool:
+    return PurePosixPath(path).parent.name == "__pycache__" and path.endswith(".pyc")
+
+
 def _listed(folder: Path, kind: Kind) -> Mapping[str, str]:
     files = read_json(folder / kind.manifest).get("files")
     try:
@@ -86,9 +99,9 @@ def _wrong(folder: Path, kind: Kind, listed: Mapping[str, str]) -> Iterator[str]
     for path, mode in sorted(present.items()):
         if not stat.S_ISREG(mode):
             yield f"{path} is a link or no plain file"
-        elif path not in listed:
+        elif path not in listed and not _is_bytecode(path):
             yield f"{path} is extra"
-        elif _sha256(folder / path) != listed[path]:
+        elif path in listed and _sha256(folder / path) != listed[path]:
             yield f"{path} is changed"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import py_compile
 import shutil
 from pathlib import Path
 
@@ -94,6 +95,15 @@ def test_missing_extra_and_linked_files_are_named(native: Path, tmp_path: Path) 
     for said in ("generation_config.json is missing", "more.txt is extra", "config.json is a link", "below is a link"):
         assert said in check.detail
     assert "secret" not in check.detail
+
+
+def test_what_python_compiles_where_code_runs_is_said_and_not_confirmed(plain: Path) -> None:
+    py_compile.compile(str(plain / "model.py"), doraise=True)
+    (check,) = [check for check in verify(plain, None) if check.status != "ok"]
+    assert (check.name, check.status) == ("bytecode", "not checked")
+    assert "__pycache__" in check.detail
+    (plain / "__pycache__" / "model.py").write_text("")
+    assert "__pycache__/model.py is extra" in failure(plain).detail
 
 
 def test_pipe_is_no_file(native: Path) -> None:
