@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from nas.export.code.folding import Folding
 from nas.export.code.liveness import Liveness
+from nas.export.code.loops import Loops
 from nas.export.code.simplifying import Simplifying
 from nas.export.code.sources import Key
 from nas.export.code.text import Text, is_simple, replaced
@@ -23,6 +24,7 @@ class ExpressionWriter:
         self.borrowed = dict(self.definition.borrowed)
         self.code = Code(key)
         self.simplifying = Simplifying(folding, key)
+        self.loops = Loops(folding, liveness)
 
     def _test(self, node: ast.expr) -> str:
         """An expression of which only the truth matters."""
@@ -57,7 +59,8 @@ class ExpressionWriter:
                 pieces = [self._piece(node.test, self._test), self._piece(node.body), self._piece(node.orelse)]
                 return replaced(self.source.text, self.source.start(node), self.source.end(node), pieces)
             case ast.Call():
-                return self._call(node)
+                items = self.loops.of_tuple(node)
+                return self._call(node) if items is None else f"tuple({self._expression(items)})"
             case ast.Dict():
                 return self._dict(node)
             case ast.comprehension():
@@ -152,8 +155,20 @@ class ExpressionWriter:
 
     def _comprehension(self, node: ast.comprehension) -> str:
         kept = self.folding.conditions(node)
-        head = f"for {self._expression(node.target)} in {self._expression(node.iter)}"
+        target, items = self._looped(node)
+        head = f"for {target} in {items}"
         return " ".join([head, *(f"if {self._test(test)}" for test in kept)])
+
+    def _looped(self, node: ast.For | ast.comprehension) -> tuple[str, str]:
+        """The names of a loop, and what it goes over."""
+        counted = self.loops.counted(node, self.code)
+        if counted is not None:
+            return self._expression(counted[0]), self._expression(counted[1])
+        skipped = self.loops.passed_over(node, self.code)
+        if not skipped or not isinstance(node.iter, ast.Tuple):
+            return self._expression(node.target), self._expression(node.iter)
+        kept = [self._expression(one) for place, one in enumerate(node.iter.elts) if place not in skipped]
+        return self._expression(node.target), f"({', '.join(kept)}{',' if len(kept) == 1 else ''})"
 
     def _piece(self, node: ast.AST, write: Callable[[ast.expr], str] | None = None) -> tuple[int, int, str]:
         """Where a part stands and what is written there; brackets go that a single name does not need."""

@@ -3,6 +3,7 @@
 import ast
 
 from nas.export.code.expressions import ExpressionWriter
+from nas.export.code.loops import unpacked
 from nas.export.code.scopes import parameters
 from nas.export.code.sources import Definition, is_string
 from nas.export.code.text import first_line, replaced, shifted
@@ -166,24 +167,33 @@ class Rewriter(ExpressionWriter):
     # statements: whole lines, or nothing
 
     def _statement(self, node: ast.stmt, indent: int) -> str:
-        moved = indent - node.col_offset
         match node:
             case ast.FunctionDef():
                 return self._function(node)
             case ast.If():
                 return self._if(node, indent, "if")
             case ast.For():
-                return self._loop(node, [node.target, node.iter], indent)
+                return self._for(node, indent)
             case ast.While():
-                return self._loop(node, [node.test], indent)
+                return self._loop(node, [self._piece(node.test)], indent)
             case ast.With():
-                return self._loop(node, [one.context_expr for one in node.items], indent)
-        if self._is_useless(node):
-            return ""
+                return self._loop(node, [self._piece(one.context_expr) for one in node.items], indent)
+        return "" if self._is_useless(node) else self._plain_statement(node, indent)
+
+    def _plain_statement(self, node: ast.stmt, indent: int) -> str:
+        if isinstance(node, ast.Assign) and (items := unpacked(node)) is not None:
+            return self._unpacked(node, items, indent)
         if isinstance(node, ast.Assign) and (pairs := self._pairs(node)) is not None:
             return self._paired(pairs, indent) + self._rest_of_line(node) if pairs else ""
         text = self._spliced(node, self._expressions(node))
-        return " " * indent + shifted(text, moved, first=False) + self._rest_of_line(node)
+        return " " * indent + shifted(text, indent - node.col_offset, first=False) + self._rest_of_line(node)
+
+    def _unpacked(self, node: ast.Assign, items: ast.Tuple, indent: int) -> str:
+        """A tuple given to as many names; nothing when those are the names that have it."""
+        targets = node.targets[0]
+        if isinstance(targets, ast.Tuple) and list(map(ast.unparse, targets.elts)) == list(map(ast.unparse, items.elts)):
+            return ""
+        return f"{' ' * indent}{self._expression(targets)} = {self._expression(items)}" + self._rest_of_line(node)
 
     def _pairs(self, node: ast.Assign) -> list[tuple[ast.expr, ast.expr]] | None:
         """Of `a, b = x, y` what somebody reads; None when that is all of it."""
@@ -233,13 +243,17 @@ class Rewriter(ExpressionWriter):
     def _is_elif(self, node: ast.If) -> bool:
         return self.source.text[self.source.start(node) :].startswith("elif")
 
-    def _loop(self, node: ast.For | ast.While | ast.With, parts: list[ast.expr], indent: int) -> str:
+    def _for(self, node: ast.For, indent: int) -> str:
+        if self.loops.never_runs(node):
+            return ""
+        parts = zip((node.target, node.iter), self._looped(node), strict=True)
+        return self._loop(node, [(self.source.start(one), self.source.end(one), text) for one, text in parts], indent)
+
+    def _loop(self, node: ast.For | ast.While | ast.With, pieces: list[tuple[int, int, str]], indent: int) -> str:
         body = self._block(self.folding.statements(node.body), indent + 4)
         if not body:
             return ""
-        first = self._body_start(node)
-        pieces = [(self.source.start(part), self.source.end(part), self._expression(part)) for part in parts]
-        header = replaced(self.source.text, self.source.start(node), first, pieces)
+        header = replaced(self.source.text, self.source.start(node), self._body_start(node), pieces)
         return " " * indent + shifted(header, indent - node.col_offset, first=False) + body
 
     def _is_useless(self, node: ast.stmt) -> bool:

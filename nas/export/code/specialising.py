@@ -3,6 +3,7 @@
 from nas.export.code.documents import occurring
 from nas.export.code.entry import MODEL, analyse
 from nas.export.code.folding import Folding
+from nas.export.code.inlining import inlined
 from nas.export.code.liveness import Liveness
 from nas.export.code.program import Program
 from nas.export.code.rewriting import Rewriter
@@ -23,8 +24,9 @@ def specialise(architecture: Architecture) -> Program:
 
 
 def one_pass(program: Program, architecture: Architecture) -> Program:
-    """Fold once."""
-    analysis = analyse(program, architecture)
-    folding = Folding(analysis)
+    """Fold once; once nothing folds any more, leave out functions that only hand on what they are given."""
+    folding = Folding(analyse(program, architecture))
     liveness = Liveness(folding)
-    return program.with_changes({key: Rewriter(folding, liveness, key).rewritten() for key in program.reachable([MODEL])})
+    keys = program.reachable([MODEL])
+    folded = program.with_changes({key: Rewriter(folding, liveness, key).rewritten() for key in keys})
+    return folded if folded.changed_since(program) else inlined(program, folding, keys)
