@@ -40,10 +40,11 @@ class Problem:
         )
 
     def __str__(self) -> str:
-        """Title and detail, then one line for each field that they do not mention, and for each reason."""
+        """Title and detail, then one line for each field that they do not mention, and for each of several reasons."""
         lines = [": ".join(filter(None, (self.title, self.detail)))]
         lines += [f"  {error.pointer or '/'}: {error.reason}" for error in self.errors if error.reason not in self.detail]
-        lines += [f"  {refusal.target}: {refusal.reason}" for refusal in self.reasons]
+        if len(self.reasons) > 1:
+            lines += [f"  {refusal.target}: {refusal.reason}" for refusal in self.reasons]
         return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from api.security import Reader
 from api.services import ServicesDep
 from nas.export.bundle import stream
 from nas.export.forms import has_weights
-from nas.export.source import parcel, read_source, require_weights
+from nas.export.source import parcel, read_source, require_task, require_weights
 
 router = APIRouter(prefix="/v1/studies/{study_id}/trials/{number}", tags=["exports"])
 
@@ -34,6 +34,7 @@ def export(
     has the SHA-256 of the whole archive.
     """
     source = read_source(services.engine, principal, study_id, number, services.settings.workspace)
+    require_task(source, task)
     name = f"study-{study_id[:64]}-trial-{number}"
     if form == "bundle" and not size.is_asked:
         require_weights(source)

@@ -200,7 +200,8 @@ def _write(architecture: Architecture, title: str, asked: "_Asked") -> None:
             write(with_drawn_weights(plain, asked.seed, Path(drawn)) if weighted else plain, asked.form, staging)
     except NotAvailable as error:
         _print_refusal(asked, title, error.reasons)
-        raise Conflict("\n  ".join([str(error), *(f"{one.target}: {one.reason}" for one in error.reasons)])) from error
+        several = error.reasons if len(error.reasons) > 1 else ()
+        raise Conflict("\n  ".join([str(error), *(f"{one.target}: {one.reason}" for one in several)])) from error
     report(folder, title, {"architecture": title}, as_json=asked.as_json)
 
 

@@ -51,6 +51,8 @@ def _folder_of(export: Path) -> Iterator[Path]:
     Raises `NotFound` for what is no export, `Invalid` for an archive that leads outside or whose files are not as they say.
     """
     if not export.is_file():
+        if not export.exists():
+            raise NotFound(f"there is no {export}; give the folder or the archive that nas export wrote")
         if not is_export(export):
             raise NotFound(f"{export} is not an export: it has none of {', '.join(MANIFESTS)}")
         yield export

@@ -97,7 +97,7 @@ def _opened(archive: IO[bytes]) -> Iterator[_Source]:
         archive.seek(0)
         source = zipfile.ZipFile(archive) if is_zip else tarfile.TarFile(fileobj=cast(IO[bytes], _Wary(archive)))
     except DAMAGED as error:
-        raise Invalid(f"this is not an export: {error}") from error
+        raise Invalid(f"this is not an export, or not all of one: {error}; download it again") from error
     with source:
         yield source
 

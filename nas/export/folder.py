@@ -102,7 +102,7 @@ def _write_form(parcel: Parcel, form: Form, folder: Path) -> None:
     written = form.write(subject, folder)
     weighted = any(path.suffix in WEIGHT_SUFFIXES for path in folder.rglob("*"))
     documents = {**parcel.documents, "architecture.json": subject.architecture.to_json()}
-    documents["README.md"] = form_readme(form, subject, written, weighted=weighted)
+    documents["README.md"] = form_readme(form, subject, written, parcel.documents, weighted=weighted)
     for path, text in documents.items():
         _write_text(folder / path, text)
     if weighted and subject.parity is not None:

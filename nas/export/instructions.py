@@ -36,6 +36,37 @@ _UNWEIGHTED = """
 There are no weights in it.
 """
 
+_BUILD = """
+## Build it, with new weights
+```python
+{code}
+```
+"""
+
+_NEW_NATIVE = """\
+from transformers import AutoConfig, {loader}
+
+model = {loader}(AutoConfig.from_pretrained("."))"""
+
+_NEW_CUSTOM = """\
+from transformers import AutoConfig, {loader}
+
+config = AutoConfig.from_pretrained(".", trust_remote_code=True)
+model = {loader}.from_config(config, trust_remote_code=True)"""
+
+_NEW_TORCH = """\
+import torch
+from model import ARCHITECTURE, Model
+
+model = Model(ARCHITECTURE)
+model.initialise(torch.Generator().manual_seed(0))"""
+
+_DOCUMENTS = {
+    "scaling.json": "how it grew, step by step, and what stayed as it was",
+    "costs.json": "parameters, FLOPs and decode state at several contexts, memory, and estimated time on accelerators",
+}
+"""What those documents are that only some exports have."""
+
 _NATIVE = """\
 from transformers import {loader}
 
@@ -93,9 +124,10 @@ One folder for each form that this model can take; each has a README of its own.
 {absent}"""
 
 
-def form_readme(form: Form, subject: Subject, written: Written, *, weighted: bool) -> str:
-    """The text for one form's folder, in Markdown. `weighted`: there are weights among its files."""
+def form_readme(form: Form, subject: Subject, written: Written, documents: Iterable[str] = (), *, weighted: bool) -> str:
+    """The text for one form's folder, in Markdown. `weighted`: there are weights among its files, `documents`: what else."""
     load = _loading(form.name, written) if weighted else None
+    build = None if weighted else _building(form.name, written)
     compare = _comparing(form.name)
     return _TEXT.format(
         title=subject.title,
@@ -104,10 +136,13 @@ def form_readme(form: Form, subject: Subject, written: Written, *, weighted: boo
         loads_as=written.loads_as,
         why=written.why.rstrip("."),
         weights="" if weighted else _UNWEIGHTED,
-        load=f"\n## Load it\n```python\n{load}\n```\n" if load else "",
+        load=f"\n## Load it\n```python\n{load}\n```\n" if load else _BUILD.format(code=build) if build else "",
         check=_CHECK.format(code=compare) if load and compare else "",
         digest=subject.architecture.digest,
-        files="* `parity.safetensors`: inputs and the logits they must give.\n" if weighted else "",
+        files="".join(
+            ["* `parity.safetensors`: inputs and the logits they must give.\n" if weighted else ""]
+            + [f"* `{name}`: {_DOCUMENTS[name]}.\n" for name in documents]
+        ),
     )
 
 
@@ -137,6 +172,18 @@ def _loading(form: FormName, written: Written) -> str | None:
         case "onnx":
             return _ONNX
         case "config":
+            return None
+
+
+def _building(form: FormName, written: Written) -> str | None:
+    """Python that leaves a model with new weights in `model`."""
+    loader = written.loads_as.removeprefix("transformers.")
+    match form:
+        case "native" | "huggingface":
+            return (_NEW_CUSTOM if loader.startswith("Auto") else _NEW_NATIVE).format(loader=loader)
+        case "torch":
+            return _NEW_TORCH
+        case "onnx" | "config":
             return None
 
 

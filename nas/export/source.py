@@ -40,7 +40,15 @@ def missing_weights(source: Source) -> str | None:
     if not lacks_weights(source.trial):
         return None
     row = source.trial.row
-    return f"trial {row.number} is {row.state} and has no weights to export; export one that has a score, or without weights"
+    return f"trial {row.number} is {row.state} and has no weights; export one that has a score, or another form without weights"
+
+
+def require_task(source: Source, task: str | None) -> str:
+    """Whose weights are meant; by default the first's. Raises `Invalid` for a task that the study does not have."""
+    keys = source.study.spec.protocol.task_keys()
+    if task is not None and task not in keys:
+        raise Invalid(f"this study has no task {task[:100]!r}; it has {', '.join(keys)}")
+    return task or keys[0]
 
 
 def parcel(source: Source, *, task: str | None, weights: bool) -> Parcel:
@@ -48,7 +56,7 @@ def parcel(source: Source, *, task: str | None, weights: bool) -> Parcel:
 
     Raises `Invalid` for a task that the study does not have, `NotFound` and `Corrupt` for files that are not as recorded.
     """
-    key, missing = _task(source, task), missing_weights(source)
+    key, missing = require_task(source, task), missing_weights(source)
     title = f'trial {source.trial.row.number} of "{source.study.spec.name}"'
     plain = Parcel(subject=Subject(architecture=source.trial.architecture, title=title), moment=source.created)
     if missing is None:
@@ -59,13 +67,6 @@ def parcel(source: Source, *, task: str | None, weights: bool) -> Parcel:
         return replace(plain, missing=missing)
     assert source.trial.result is not None
     return _weighted(plain, source, source.trial.result, key)
-
-
-def _task(source: Source, task: str | None) -> str:
-    keys = source.study.spec.protocol.task_keys()
-    if task is not None and task not in keys:
-        raise Invalid(f"this study has no task {task[:100]!r}; it has {', '.join(keys)}")
-    return task or keys[0]
 
 
 def _weighted(plain: Parcel, source: Source, result: Result, task: str) -> Parcel:

@@ -28,7 +28,7 @@ def new_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
             _make_readable(staging)
             _move(staging, folder, Path(beside) / "old", replace)
     except OSError as error:
-        raise Invalid(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise Invalid(f"{folder} cannot be written: {error.strerror or error}; name another folder with --out") from error
 
 
 def is_export(folder: Path) -> bool:

@@ -152,8 +152,9 @@ def test_what_is_not_asked_rightly_is_said(client: httpx.Client, trial: str, que
     assert words in error["reason"]
 
 
-def test_an_unknown_task_is_refused_with_those_there_are(client: httpx.Client, trial: str) -> None:
-    refused = client.get(f"{trial}/export", params={"format": "huggingface", "task": "../mqar"})
+@pytest.mark.parametrize("form", ["huggingface", "bundle"])
+def test_an_unknown_task_is_refused_with_those_there_are(client: httpx.Client, trial: str, form: str) -> None:
+    refused = client.get(f"{trial}/export", params={"format": form, "task": "../mqar"})
     assert refused.status_code == 422
     assert "no task '../mqar'; it has mqar" in refused.json()["detail"]
 

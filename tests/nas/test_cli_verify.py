@@ -65,3 +65,6 @@ def test_what_is_no_export_is_said(tmp_path: Path) -> None:
     done = nas("verify", str(tmp_path))
     assert done.returncode == MISSING
     assert "is not an export: it has none of manifest.json, export.json, exports.json" in done.stderr
+    done = nas("verify", str(tmp_path / "absent"))
+    assert done.returncode == MISSING
+    assert "give the folder or the archive" in done.stderr
