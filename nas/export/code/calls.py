@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from nas.export.code.documents import computed, document_class
+from nas.export.code.lookups import narrowed, table_of_types
 from nas.export.code.sources import Key
 from nas.export.code.values import (
     ANYTHING,
@@ -158,7 +159,11 @@ class Calls:
                 found.append(self._method_of_anything(node.func.attr, arguments, named, rest))
         else:
             callees = self.value(node.func)
-        return join_all([*found, *(self._called(callee, arguments, named, rest) for callee in callees)])
+        entries = NOTHING if (table := table_of_types(node)) is None else self.value(table)
+        for callee in callees:
+            given = narrowed(node, callee, entries, arguments, self.analysis.class_of)
+            found.append(self._called(callee, given, named, rest))
+        return join_all(found)
 
     def _register(self, receivers: Value, name: ast.expr) -> None:
         """A buffer is an attribute that torch sets."""

@@ -10,11 +10,25 @@ from nas.export.code.analysis import Analysis
 from nas.export.code.documents import document_class
 from nas.export.code.scopes import bound_names, parameters
 from nas.export.code.sources import External, Key
-from nas.export.code.values import ANYTHING, NONE, NOTHING, Atom, ClassOf, Code, Const, FunctionOf, Table, Value, truths
+from nas.export.code.values import (
+    ANYTHING,
+    NONE,
+    NOTHING,
+    Atom,
+    ClassOf,
+    Code,
+    Const,
+    FunctionOf,
+    Outside,
+    Table,
+    Value,
+    truths,
+)
 
 PURE_CALLS = ("isinstance", "len", "type", "tuple", "bool", "int", "min", "max", "range", "sum", "next")
 PURE_METHODS = ("parameters",)
 """Of torch's modules; each call makes an iterator of its own, so that `next` of it changes nothing either."""
+MODULE_LIST = frozenset((Outside("torch.nn.ModuleList"),))
 CHOOSE = ("kernels.dispatch", "choose")
 
 
@@ -54,6 +68,8 @@ class Folding:
         if isinstance(node.func, ast.Name) and node.func.id in PURE_CALLS:
             return True
         if isinstance(node.func, ast.Attribute) and node.func.attr in PURE_METHODS:
+            return True
+        if self.callees(node) == MODULE_LIST:
             return True
         callees = self.value(node.func) if not isinstance(node.func, ast.Attribute) else self.callees(node)
         return bool(callees) and all(

@@ -7,7 +7,7 @@ from nas.export.code.loops import unpacked
 from nas.export.code.scopes import parameters
 from nas.export.code.sources import Definition, is_string
 from nas.export.code.text import first_line, replaced, shifted
-from nas.export.code.values import Code, Const, Value, items_of
+from nas.export.code.values import Code, Collection, Const, Value, items_of
 
 
 class Rewriter(ExpressionWriter):
@@ -300,6 +300,8 @@ class Rewriter(ExpressionWriter):
     def _is_plain(self, value: Value) -> bool:
         """Whether it is no module and no parameter, which torch would keep."""
         return all(
-            isinstance(one, Const) or ((items := items_of(one)) is not None and all(map(self._is_plain, items)))
+            isinstance(one, Const)
+            or (isinstance(one, Collection) and not one.item)
+            or ((items := items_of(one)) is not None and all(map(self._is_plain, items)))
             for one in value
         )

@@ -26,6 +26,8 @@ class Simplifying:
         match node:
             case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()) | ast.Compare() | ast.BoolOp() | ast.UnaryOp():
                 return self._truth(node)
+            case ast.Tuple(elts=[_, *_], ctx=ast.Load()) if self._is_nothing(node):
+                return "()"
             case ast.BinOp(op=ast.Mult(), left=left, right=ast.Constant(value=1)) if self._is_multiple(left):
                 return left
             case ast.BinOp(op=ast.Add(), left=left, right=right):
