@@ -58,6 +58,9 @@ def original(tmp_path_factory):
     for name, document in {"architecture": architecture, "result": result, "run": run, "study": spec}.items():
         (bundle / f"{name}.json").write_text(document.to_json())
     (bundle / "provenance.json").write_text(json.dumps(provenance_of(spec, run, result)))
+    trainings = [entry.model_dump(mode="json") for entry in result.ledger]
+    runs = [{"rung": run.rung, "state": "succeeded", "trainings": trainings}, {"rung": 1, "state": "failed", "trainings": []}]
+    (bundle / "ledger.json").write_text(json.dumps({"runs": runs}))
     write_manifest(bundle)
     return bundle
 
@@ -82,6 +85,7 @@ def test_verify_confirms_a_true_bundle(bundle, data_root):
         "files",
         "model",
         "provenance",
+        "artifacts",
         "score",
         "mqar logits",
         "mqar accuracy",
@@ -117,6 +121,25 @@ def change(bundle, name, edit):
 def test_other_weights_give_other_logits(bundle, data_root):
     change(bundle, "weights/mqar.safetensors", lambda tensors: tensors | {"norm.weight": tensors["norm.weight"] * 1.01})
     assert statuses(bundle, data_root)["mqar logits"] == "failed"
+
+
+def test_weights_that_were_not_recorded_fail_however_near_they_are(bundle, data_root):
+    change(
+        bundle,
+        "weights/mqar.safetensors",
+        lambda tensors: tensors | {"norm.weight": tensors["norm.weight"].nextafter(torch.tensor(9.0))},
+    )
+    assert statuses(bundle, data_root)["artifacts"] == "failed"
+
+
+def test_artifact_that_lies_elsewhere_is_not_opened(bundle, data_root):
+    def edit(result):
+        result["artifacts"][0]["path"] = "../secret"
+        return result
+
+    change(bundle, "result.json", edit)
+    check = next(check for check in verify(bundle, data_root) if check.name == "artifacts")
+    assert (check.status, "../secret" in check.detail) == ("failed", True)
 
 
 def test_weights_of_another_model_fail(bundle, data_root):
@@ -169,6 +192,8 @@ def test_score_that_the_values_do_not_give_fails(bundle, data_root, forge):
         ("provenance.json", {"versions": {"torch": "1"}}, "list of versions"),
         ("provenance.json", {"study": "none"}, "study is no object"),
         ("provenance.json", {"trial": {"number": 4}}, "trial number"),
+        ("ledger.json", {"runs": []}, "list of trainings"),
+        ("ledger.json", {"runs": 5}, "cannot be read"),
         ("study.json", {"seed": 8}, "study digest"),
         ("study.json", {"seed": "x"}, "cannot be read"),
     ],
@@ -209,7 +234,7 @@ def test_value_without_its_corpus_is_not_checked(bundle, tmp_path, text):
 
 def test_command_prints_lines_and_ends_with_the_verdict(bundle, data_root, capsys):
     assert main([str(bundle), "--data-root", str(data_root)]) == 0
-    assert capsys.readouterr().out.count("ok ") == 8
+    assert capsys.readouterr().out.count("ok ") == 9
     assert main([str(bundle), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["checks"][-1]["status"] == "not checked"
     change(bundle, "weights/mqar.safetensors", lambda tensors: tensors | {"norm.weight": tensors["norm.weight"] * 2})

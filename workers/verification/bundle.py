@@ -20,6 +20,7 @@ from search_spaces.architecture import Architecture
 from workers import inference, machine, scoring, tasks
 from workers.model import Model, build
 from workers.verification.check import Check, logits_check
+from workers.verification.files import SAID, sha256
 from workers.verification.provenance import provenance_check
 
 VALUE_TOLERANCE = 1e-4
@@ -41,6 +42,7 @@ def bundle_checks(bundle: Path, data_root: Path | None) -> Iterator[Check]:
         return
     yield _model_check(architecture, run, result)
     yield provenance_check(bundle, architecture, run, result)
+    yield _artifacts_check(bundle, result)
     yield _score_check(run, result)
     for key, task in zip(run.protocol.task_keys(), run.protocol.tasks, strict=True):
         yield from _task_checks(bundle, data_root, run, key, task, result)
@@ -60,6 +62,16 @@ def _model_check(architecture: Architecture, run: Run, result: Result) -> Check:
     if n_params != result.measurement.n_params:
         return Check("model", "failed", f"it has {n_params:,} parameters; result.json says {result.measurement.n_params:,}")
     return Check("model", "ok", f"rebuilt from architecture.json with {n_params:,} parameters, as recorded")
+
+
+def _artifacts_check(bundle: Path, result: Result) -> Check:
+    """Weights and parity against the digests that were recorded when they were trained, whatever the manifest says."""
+    # a path that leads elsewhere is never opened: only what the manifest has confirmed is
+    present = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
+    changed = [one.path for one in result.artifacts if one.path not in present or sha256(bundle / one.path) != one.sha256]
+    if changed:
+        return Check("artifacts", "failed", f"not what result.json recorded: {', '.join(sorted(changed)[:SAID])}")
+    return Check("artifacts", "ok", f"{len(result.artifacts)} files have the SHA-256 that result.json recorded")
 
 
 def _score_check(run: Run, result: Result) -> Check:

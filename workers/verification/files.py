@@ -101,7 +101,7 @@ def _wrong(folder: Path, kind: Kind, listed: Mapping[str, str]) -> Iterator[str]
             yield f"{path} is a link or no plain file"
         elif path not in listed and not _is_bytecode(path):
             yield f"{path} is extra"
-        elif path in listed and _sha256(folder / path) != listed[path]:
+        elif path in listed and sha256(folder / path) != listed[path]:
             yield f"{path} is changed"
 
 
@@ -115,6 +115,7 @@ def _entries(folder: Path, below: str) -> Iterator[tuple[str, int]]:
             yield path, mode
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nas.errors import Invalid
 from nas.run import Result, Run
@@ -11,7 +12,7 @@ from search_spaces.architecture import Architecture
 from workers.verification.check import Check
 from workers.verification.files import read_json
 
-DOCUMENTS = ("provenance.json", "study.json")
+DOCUMENTS = ("provenance.json", "study.json", "ledger.json")
 
 
 def provenance_check(bundle: Path, architecture: Architecture, run: Run, result: Result) -> Check:
@@ -22,13 +23,13 @@ def provenance_check(bundle: Path, architecture: Architecture, run: Run, result:
     try:
         said = read_json(bundle / "provenance.json")
         spec = StudySpec.from_json((bundle / "study.json").read_bytes())
-        wrong = next(
-            (name for name, recorded, found in _compared(said, spec, architecture, run, result) if recorded != found), None
-        )
+        ledger = read_json(bundle / "ledger.json")
+        compared = (*_compared(said, spec, architecture, run, result), _trainings(ledger, run, result))
+        wrong = next((name for name, recorded, found in compared if recorded != found), None)
     except (Invalid, OSError, ValueError, KeyError, TypeError) as error:
         return Check("provenance", "failed", f"it cannot be read: {error!s:.500}")
     if wrong is not None:
-        return Check("provenance", "failed", f"provenance.json says another {wrong} than the documents have")
+        return Check("provenance", "failed", f"provenance.json or ledger.json says another {wrong} than the documents have")
     digests = ", ".join(f"{name} {digest[:12]}" for name, digest in said["digests"].items())
     return Check("provenance", "ok", f"computed anew from the documents: study {spec.digest[:12]}, {digests}, and the seeds")
 
@@ -50,6 +51,12 @@ def _compared(
     yield "data seed", seeds["data"], derive(spec.seed, "data")
     yield "trial number", _section(said, "trial")["number"], run.number
     yield "list of versions", said["versions"], result.measurement.versions
+
+
+def _trainings(ledger: dict[str, Any], run: Run, result: Result) -> tuple[str, object, object]:
+    """What the ledger has of the run that gave the result, and what the result has."""
+    recorded = [one["trainings"] for one in ledger["runs"] if one["rung"] == run.rung and one["state"] == "succeeded"]
+    return "list of trainings", recorded, [[entry.model_dump(mode="json") for entry in result.ledger]]
 
 
 def _section(said: dict[str, object], name: str) -> dict[str, object]:
