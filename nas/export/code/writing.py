@@ -1,6 +1,7 @@
 """A program as text: imports, the dataclasses of an architecture, then kernels, layers and the model."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -8,6 +9,8 @@ from itertools import groupby
 from nas.export.code.documents import document_class
 from nas.export.code.program import Program
 from nas.export.code.sources import Definition, External, Key, is_standard, read_module
+
+OUR_MODULE = re.compile(r"`(?:search_spaces|workers|kernels)\.(?:\w+\.)*(\w+)`")
 
 
 def imports_text(externals: Iterable[External]) -> str:
@@ -85,9 +88,14 @@ def section(program: Program, keys: Iterable[Key], names: Mapping[Key, str]) -> 
     parts = []
     for module, group in groupby(keys, key=lambda key: key[0]):
         texts = [(key, definition_text(program, key, names)) for key in group]
-        about = [] if all(document_class(key) for key, _ in texts) else [(None, f"# {read_module(module).title}\n")]
+        about = [] if all(document_class(key) for key, _ in texts) else [(None, f"# {_heading(module)}\n")]
         parts.append([*about, *texts])
     return "\n\n".join(_joined(part) for part in parts)
+
+
+def _heading(module: str) -> str:
+    """What a module says of itself; of modules that are not in the file only the last word of their names."""
+    return OUR_MODULE.sub(r"\1", read_module(module).title)
 
 
 def _joined(texts: list[tuple[Key | None, str]]) -> str:

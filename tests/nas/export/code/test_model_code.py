@@ -87,6 +87,7 @@ def test_skeletons_of_what_is_gone_are_gone_too() -> None:
     # somebody reads this number: a sublayer has its state at it
     assert "for index, block in enumerate(" in text
     assert "for layer in layers" in text
+    assert "# Torch layer of attention.\n" in text
 
 
 def test_the_same_architecture_has_the_same_code() -> None:
