@@ -6,7 +6,6 @@ the same versions have the same manifest: there is no time in it.
 
 import hashlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,13 +13,11 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from nas.errors import Invalid
 from nas.export.form import FormName, Refusal, SingleName, Subject, Written
+from nas.export.versions import versions
 from search_spaces.document import Document
 
 NAME = "export.json"
 COLLECTION_NAME = "exports.json"
-PACKAGES = ("nas", "numpy", "safetensors", "transformers", "onnx")
-"""Whose versions can change what is written; those that are installed are named."""
-
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -156,17 +153,6 @@ def files_of(folder: Path) -> dict[str, File]:
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Of the packages that take part, those that are installed."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def _file(path: Path) -> File:
     with path.open("rb") as content:
         return File(sha256=hashlib.file_digest(content, "sha256").hexdigest(), n_bytes=path.stat().st_size)

@@ -1,10 +1,7 @@
 """Where a bundle's numbers come from: the identities of everything that decided them, and every run that led to them."""
 
-from pathlib import Path
-
-import nas
-from nas.export.manifest import versions
 from nas.export.replay import replay
+from nas.export.versions import versions
 from nas.run import Result
 from nas.store.views import RunView, StudyView, TrialView
 
@@ -27,7 +24,7 @@ def provenance(study: StudyView, trial: TrialView, result: Result, created: str)
         },
         "seeds": {"run": run.seed, "data": run.data_seed},
         "versions": measurement.versions,
-        "exported_by": {"versions": versions(), "commit": commit(Path(nas.__file__).parents[1])},
+        "exported_by": {"versions": versions()},
         "hardware": {"device": measurement.device, "host": measurement.host},
         "replay": REPLAY,
         "resubmit": RESUBMIT,
@@ -51,21 +48,3 @@ def _run(run: RunView) -> dict[str, object]:
         "score": run.result.score if run.result else None,
         "trainings": [entry.model_dump(mode="json") for entry in run.result.ledger] if run.result else [],
     }
-
-
-def commit(root: Path) -> str | None:
-    """The git commit of a source tree; None for an installed package."""
-    try:
-        head = (root / ".git" / "HEAD").read_text(encoding="ascii").strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        loose = root / ".git" / name
-        return loose.read_text(encoding="ascii").strip() if loose.is_file() else _packed(root / ".git" / "packed-refs", name)
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _packed(refs: Path, name: str) -> str | None:
-    lines = (line.partition(" ") for line in refs.read_text(encoding="ascii").splitlines())
-    return next((digest for digest, _, found in lines if found == name), None)

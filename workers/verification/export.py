@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from nas.errors import Invalid
 from nas.export.form import Form, Subject, Written
 from nas.export.forms import FORMS
-from nas.export.manifest import Drawn, ExportManifest, read_manifest, versions
+from nas.export.manifest import Drawn, ExportManifest, read_manifest
+from nas.export.versions import versions
 from search_spaces.architecture import Architecture
 from workers import inference
 from workers.draw import draw
@@ -138,12 +139,10 @@ def _written_again(
 
 def _other_check(name: str, path: str, manifest: ExportManifest) -> Check:
     """Another version may write it otherwise."""
-    theirs, ours = ({package: found.get(package) for package in ("nas",)} for found in (manifest.versions, versions()))
+    theirs, ours = manifest.versions.get("nas"), versions()["nas"]
     if theirs != ours:
-        detail = (
-            f"written by nas {theirs['nas']}, and this is {ours['nas']}: pip install nas=={theirs['nas']}, then verify again"
-        )
-        return Check(name, "not checked", f"{path} is {detail}")
+        detail = f"{path} is as nas {theirs!s:.40} wrote it, and this is {ours}: verify it with that version"
+        return Check(name, "not checked", detail)
     kind = "code" if path.endswith(".py") else "file"
     return Check(name, "failed", f"{path} is not the {kind} of this architecture; nothing in it was run")
 

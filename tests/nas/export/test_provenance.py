@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nas.export.bundle import Source, entries
-from nas.export.provenance import commit, ledger
+from nas.export.provenance import ledger
+from nas.export.versions import commit
 from nas.run import CurvePoint, Failure, LedgerEntry, Run, RunState
 from nas.seeds import derive
 from nas.study import StudySpec

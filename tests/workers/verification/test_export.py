@@ -138,7 +138,7 @@ def test_what_another_version_wrote_otherwise_is_not_checked(native: Path) -> No
     forge(native, "config.json", lambda text: text + b" ", versions=versions)
     checks = found(native)
     assert checks["content"].status == "not checked"
-    assert "pip install nas==9.9" in checks["content"].detail
+    assert "as nas 9.9 wrote it" in checks["content"].detail
     assert "logits" not in checks
 
 
