@@ -6,7 +6,7 @@ What loads it needs torch and safetensors alone.
 import shutil
 from pathlib import Path
 
-from nas.export.code import ModelCode, model_code
+from nas.export.code import NOTE, ModelCode, model_code
 from nas.export.form import Form, Refusal, Subject, Written
 from nas.export.weights import own_tensors
 from search_spaces.architecture import Architecture, ContinuousInput
@@ -22,6 +22,8 @@ _HEAD = '''"""{title}: {summary}
 {n_params:,} parameters, {active:,} of them active; {flops:,} FLOPs for a token after {context:,}, and {state:,} bytes that
 decoding then keeps of a sequence. Architecture {digest}.
 `model = load("model.safetensors")` has weights; `Model(ARCHITECTURE)` has none before `initialise`.
+
+{note}
 """
 '''
 
@@ -100,6 +102,7 @@ def model_text(subject: Subject) -> str:
         context=CONTEXT,
         state=cost.state_bytes,
         digest=architecture.digest,
+        note=NOTE,
     )
     imports = f"{head}\n{_with_loader(code)}"
     parts = (imports, code.configs, code.modules, f"ARCHITECTURE = {code.literal}\n", _LOAD)

@@ -24,7 +24,7 @@ PARTNERS = {
 
 
 class Attention(Primitive):
-    """Every head reads the values of the tokens it sees, weighted by the softmax of q_t . k_j / sqrt(head_dim).
+    """Every head reads the values of the tokens it sees, weighted by the softmax of q_t^T k_j / sqrt(head_dim).
 
     A token never sees later ones. Of those so far it sees, by pattern:
 

@@ -15,6 +15,11 @@ from nas.export.code.specialising import specialise
 from nas.export.code.writing import final_names, imports_text, section
 from search_spaces.architecture import Architecture
 
+NOTE = """\
+Generated for this architecture alone from the layers of a library: comments come from there, and may name options that
+this model has not."""
+"""What a reader of the code should know first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCode:

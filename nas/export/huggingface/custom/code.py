@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from nas.export.code import ModelCode
+from nas.export.code import NOTE, ModelCode
 from nas.export.code.scopes import global_names
 from nas.export.code.sources import External
 from nas.export.code.writing import imports_text
@@ -102,7 +102,7 @@ def _for_its_task(architecture: Architecture) -> str:
 
 def _module(architecture: Architecture, what: str, imports: str, body: str) -> str:
     """A file. What people call the model is theirs, and no part of code."""
-    docstring = f'"""{what}, written for this architecture alone.\n\n{summarise(architecture)}\n"""'
+    docstring = f'"""{what}: {summarise(architecture)}\n\n{NOTE}\n"""'
     # imports keep two lines from code, and one from a comment
     return "\n".join((docstring, "", imports, *([] if body.startswith("#") else [""]), body))
 
