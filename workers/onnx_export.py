@@ -1,7 +1,7 @@
 """A model's prefill as an ONNX graph: token ids [batch, sequence] to float32 logits, both sizes free.
 
 `python -m workers.onnx_export ARCHITECTURE.json WEIGHTS.safetensors MODEL.onnx` writes the graph, runs it with ONNX Runtime at
-three sizes, and prints the largest difference from our logits as JSON. Kernels run as their definitions; a loop over tokens
+four sizes, and prints the largest difference from our logits as JSON. Kernels run as their definitions; a loop over tokens
 is one Scan operator, so the graph is as small for long sequences as for short ones.
 """
 
