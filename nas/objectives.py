@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from nas.metrics import METRICS, MetricName
+from nas.metrics import METRICS
 from search_spaces.primitives import Cost
 
 Values = tuple[float, ...]
 
 
-def objective_values(objectives: Sequence[MetricName], score: float, cost: Cost) -> Values:
+def objective_values(objectives: Sequence[str], score: float, cost: Cost) -> Values:
     """In the order and the units of the objectives."""
     return tuple(score if name == "score" else float(getattr(cost, name)) for name in objectives)
 
 
-def ranked_values(objectives: Sequence[MetricName], score: float, cost: Cost) -> Values:
+def ranked_values(objectives: Sequence[str], score: float, cost: Cost) -> Values:
     """The score first, then the other objectives; larger is better in all of them."""
     others = [name for name in objectives if name != "score"]
     signs = [1.0 if METRICS[name].maximize else -1.0 for name in others]

@@ -48,6 +48,15 @@ class Protocol(Document):
     recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
+    def _one_input(self) -> Self:
+        """A model reads tokens or measurements, and measurements of one width."""
+        channels = {task.channels for task in self.tasks}
+        if len(channels) > 1:
+            kinds = ", ".join(f"{task.name} ({task.channels or 'no'} channels)" for task in self.tasks)
+            raise ValueError(f"one model cannot read all of {kinds}; make a study for each kind of input")
+        return self
+
+    @model_validator(mode="after")
     def _grows(self) -> Self:
         for lower, upper in pairwise(self.rungs):
             if upper.steps <= lower.steps or upper.replicas < lower.replicas:
@@ -65,9 +74,14 @@ class Protocol(Document):
         return len(self.rungs) - 1
 
     @property
-    def vocab_size(self) -> int:
-        """The vocabulary that an architecture must have to run every task."""
-        return max(task.vocab_size for task in self.tasks)
+    def tokens(self) -> int:
+        """Different tokens that an architecture must know to run every task; 0 where the tasks are of measurements."""
+        return max(task.tokens for task in self.tasks)
+
+    @property
+    def channels(self) -> int:
+        """Numbers at each time that an architecture must read to run every task; 0 where the tasks are of tokens."""
+        return max(task.channels for task in self.tasks)
 
     def task_keys(self) -> tuple[str, ...]:
         """A name for each task, unique within the protocol: `mqar`, then `mqar-2` for a second one."""

@@ -43,6 +43,8 @@ class Run(Document):
 
     `data_seed` is the same for all trials of a study (everybody sees the same data), `seed` is the trial's own.
     `resume` names the checkpoint folder of the rung below, relative to the workspace; None trains from scratch.
+    A run above the last rung confirms: from scratch, with a seed of its own, for the last rung's steps, at `rates` alone: the
+    learning rates that the last rung chose, by task.
     """
 
     study_id: str
@@ -54,6 +56,7 @@ class Run(Document):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     data_seed: Annotated[int, Field(ge=0, lt=2**63)]
     resume: str | None = None
+    rates: dict[str, float] = Field(default_factory=dict)
     max_seconds: Annotated[float, Field(gt=0)] = 3600.0
 
     @property
@@ -112,7 +115,11 @@ class LedgerEntry(Document):
 
 
 class TaskResult(Document):
-    """One task at the learning rate that validation chose; `values` are test metrics, one per replica."""
+    """One task at the learning rate that validation chose; `values` are test metrics, one per replica.
+
+    metrics: every metric of the task on test data, the mean over replicas; validation: the same on validation data, where there
+    is such. sensitivity: how far the validation score moves over the grid of learning rates; None where only one was trained.
+    """
 
     task: str
     metric: str
@@ -122,6 +129,9 @@ class TaskResult(Document):
     standard_error: float
     score: float
     data_digest: str
+    metrics: dict[str, float] = Field(default_factory=dict)
+    validation: dict[str, float] = Field(default_factory=dict)
+    sensitivity: float | None = None
 
 
 class Artifact(Document):

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nas.causality import reads_ahead
-from nas.metrics import ExactMetric, MetricName
+from nas.metrics import ExactMetric
 from nas.protocol import Protocol
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
@@ -111,7 +111,7 @@ class StudySpec(Document):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     space: Space
     protocol: Protocol = Protocol()
-    objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
+    objectives: Annotated[tuple[ExactMetric | Literal["score"], ...], Field(min_length=1, max_length=4)] = ("score",)
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
     sampler: Sampler = Sampler()
     halving: Halving | None = Halving()
@@ -138,7 +138,7 @@ class StudySpec(Document):
                 _refuse(("references", index), f"there is no zoo entry {name[:80]!r}; {_known_references(name)}")
         if len(set(self.references)) != len(self.references):
             _refuse(("references",), f"{_repeated(self.references)!r} is listed twice")
-        problem = cannot_read(self.space.input, self.protocol.vocab_size)
+        problem = cannot_read(self.space.input, self.protocol.tokens, self.protocol.channels)
         if problem is not None:
             _refuse(("space", "input"), problem)
         return self

@@ -87,10 +87,21 @@ Input = Annotated[
 ]
 
 
-def cannot_read(source: Input, vocab_size: int) -> str | None:
-    """Why a model with this input cannot be trained on tasks of `vocab_size` different tokens; None when it can."""
+def cannot_read(source: Input, vocab_size: int, n_channels: int = 0) -> str | None:
+    """Why a model with this input cannot be trained on tasks of so many tokens or, without any, channels; None when it can."""
+    if n_channels:
+        return _cannot_measure(source, n_channels)
     if isinstance(source, ContinuousInput):
         return f"kind is {source.kind!r}, which reads measurements; the tasks have tokens: use 'tokens' or 'byte_patch'"
     if source.vocab_size < vocab_size:
         return f"vocab_size is {source.vocab_size}; the tasks need {vocab_size}"
+    return None
+
+
+def _cannot_measure(source: Input, n_channels: int) -> str | None:
+    if not isinstance(source, ContinuousInput):
+        wanted = f'{{"kind": "continuous", "n_channels": {n_channels}}}'
+        return f"kind is {source.kind!r}, which reads tokens; the tasks have measurements: use {wanted}"
+    if source.n_channels != n_channels:
+        return f"n_channels is {source.n_channels}; the tasks have {n_channels}"
     return None

@@ -20,13 +20,14 @@ from nas.errors import Invalid
 from nas.protocol import Protocol, Rung
 from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, Run, TaskResult
 from nas.seeds import derive
-from nas.tasks import AnyTask
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size, price
 from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
-from workers import failures, inference, machine, scoring, tasks
+from workers import failures, inference, machine, measuring, scoring
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
+from workers.learner import Learner
+from workers.measuring import Subject
 from workers.model import Model, build
 from workers.scoring import Chosen, Measured
 from workers.training import Deadline, Plan, Progress, Training
@@ -55,6 +56,7 @@ class _Log:
     saved: list[SavedTraining] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    sensitivity: dict[str, float | None] = field(default_factory=dict)
     optimiser_steps: int = 0
     tokens: int = 0
     train_seconds: float = 0.0
@@ -64,19 +66,8 @@ class _Log:
 class _Trained:
     """A model at the end of the rung; without measures when it diverged."""
 
-    model: Model
+    learner: Learner
     measured: Measured | None
-
-
-class _Subject:
-    """A task of the run with its data."""
-
-    def __init__(self, key: str, task: AnyTask, run: Run, data_root: Path | None) -> None:
-        self.key = key
-        self.task = task
-        self.generator = tasks.build(task, derive(run.data_seed, key), data_root)
-        self.validation = self.generator.validation()
-        self.test = self.generator.test()
 
 
 class _Evaluation:
@@ -107,40 +98,44 @@ class _Evaluation:
             writer.discard()
         return self._summary(chosen)
 
-    def _tasks(self, writer: Writer) -> list[tuple[_Subject, Chosen]]:
+    def _tasks(self, writer: Writer) -> list[tuple[Subject, Chosen]]:
         protocol = self._run.protocol
         keyed = zip(protocol.task_keys(), protocol.tasks, strict=True)
-        subjects = [_Subject(key, task, self._run, self._data_root) for key, task in keyed]
+        subjects = [Subject.of(key, task, derive(self._run.data_seed, key), self._data_root) for key, task in keyed]
         return [(subject, self._task(subject, writer)) for subject in subjects]
 
-    def _task(self, subject: _Subject, writer: Writer) -> Chosen:
+    def _task(self, subject: Subject, writer: Writer) -> Chosen:
         """Train the whole grid and export the first replica at the learning rate that validation chose."""
         rates = self._run.protocol.learning_rates
         measured: dict[int, list[Measured | None]] = {}
         chosen: Chosen | None = None
         for index, rate in enumerate(rates):
+            if self._run.rates.get(subject.key, rate) != rate:
+                continue
             trained = [self._train(subject, rate, replica, writer) for replica in range(self._rung.replicas)]
             measured[index] = [one.measured for one in trained]
             chosen = scoring.choose(subject.task, len(rates), measured)
             if chosen is not None and chosen.index == index:
-                best = trained[0].model
+                best = trained[0].learner
         if chosen is None:
             raise failures.Diverged(f"{subject.key}: the loss was not finite at any learning rate of {list(rates)}")
         self._export(subject, best, writer)
+        self._log.sensitivity[subject.key] = scoring.sensitivity(subject.task, measured) if len(measured) > 1 else None
         return chosen
 
-    def _train(self, subject: _Subject, rate: float, replica: int, writer: Writer) -> _Trained:
+    def _train(self, subject: Subject, rate: float, replica: int, writer: Writer) -> _Trained:
         protocol = self._run.protocol
         generator = torch.Generator().manual_seed(derive(self._run.seed, subject.key, replica))
-        model = build(self._run.architecture, generator).to(self._device)
-        training = Training(model, _plan(protocol, rate))
+        learner = subject.generator.learner(build(self._run.architecture, generator))
+        learner.initialise(generator)
+        training = Training(learner.to(self._device), _plan(protocol, rate))
         self._resume(training, subject.key, rate, replica)
         self._advance(training, subject, replica)
-        measured = None if training.progress.diverged else self._measure(model, subject)
+        measured = None if training.progress.diverged else self._measure(learner, subject)
         self._record(training, subject.key, rate, replica, measured)
         if self._run.rung < protocol.last_rung:
             self._save(training, subject.key, rate, replica, writer)
-        return _Trained(model, measured)
+        return _Trained(learner, measured)
 
     def _resume(self, training: Training, key: str, rate: float, replica: int) -> None:
         """Go on from the rung below; what cannot be trusted is trained again from the start, and a note says so."""
@@ -157,7 +152,7 @@ class _Evaluation:
         except Damaged as problem:
             self._log.notes.append(f"{key} at {rate}, replica {replica}, was trained again from the start: {problem}")
 
-    def _advance(self, training: Training, subject: _Subject, replica: int) -> None:
+    def _advance(self, training: Training, subject: Subject, replica: int) -> None:
         batch_size = self._run.protocol.recipe.batch_size
         before, started = training.progress.step, time.monotonic()
         training.advance(
@@ -167,14 +162,10 @@ class _Evaluation:
         self._log.optimiser_steps += training.progress.step - before
         self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
 
-    def _measure(self, model: Model, subject: _Subject) -> Measured | None:
-        chunk = self._run.protocol.recipe.batch_size
-        validation = inference.sequence_values(model, subject.generator, subject.validation, chunk)
-        test = inference.sequence_values(model, subject.generator, subject.test, chunk)
+    def _measure(self, learner: Learner, subject: Subject) -> Measured | None:
+        measured = measuring.measure(learner, subject, self._run.protocol.recipe.batch_size)
         self._deadline.check()
-        if validation is None or test is None:
-            return None
-        return Measured(validation.mean().item(), test.mean().item(), scoring.sample_error(subject.task, test.tolist()))
+        return measured
 
     def _record(self, training: Training, key: str, rate: float, replica: int, measured: Measured | None) -> None:
         training.progress.diverged = measured is None
@@ -202,17 +193,21 @@ class _Evaluation:
         )
         self._log.saved.append(saved)
         if not progress.diverged:
-            writer.tensors(saved.weights_path, training.model.state_dict())
+            writer.tensors(saved.weights_path, training.learner.state_dict())
             writer.tensors(saved.optimiser_path, training.optimiser_tensors())
 
-    def _export(self, subject: _Subject, model: Model, writer: Writer) -> None:
+    def _export(self, subject: Subject, learner: Learner, writer: Writer) -> None:
+        """The model's weights and some of its predictions; beside them what the task's learner has of its own."""
         n_outputs = self._run.architecture.input.n_outputs
         self._log.artifacts += [
-            writer.tensors(f"weights/{subject.key}.safetensors", model.state_dict()),
-            writer.tensors(f"parity/{subject.key}.safetensors", inference.parity(model, subject.test, n_outputs)),
+            writer.tensors(f"weights/{subject.key}.safetensors", learner.model.state_dict()),
+            writer.tensors(f"parity/{subject.key}.safetensors", inference.parity(learner.model, subject.test, n_outputs)),
         ]
+        own = learner.own_state()
+        if own:
+            self._log.artifacts.append(writer.tensors(f"learners/{subject.key}.safetensors", own))
 
-    def _summary(self, chosen: Sequence[tuple[_Subject, Chosen]]) -> Result:
+    def _summary(self, chosen: Sequence[tuple[Subject, Chosen]]) -> Result:
         score = scoring.score([one for _, one in chosen])
         return Result(
             score=score.value,
@@ -228,7 +223,7 @@ class _Evaluation:
             notes=tuple(self._log.notes),
         )
 
-    def _task_result(self, subject: _Subject, chosen: Chosen) -> TaskResult:
+    def _task_result(self, subject: Subject, chosen: Chosen) -> TaskResult:
         return TaskResult(
             task=subject.key,
             metric=subject.task.metric,
@@ -238,6 +233,9 @@ class _Evaluation:
             standard_error=chosen.standard_error,
             score=chosen.score,
             data_digest=subject.generator.digest,
+            metrics=chosen.metrics,
+            validation=chosen.validation_metrics,
+            sensitivity=self._log.sensitivity[subject.key],
         )
 
     def _measurement(self) -> Measurement:
@@ -266,14 +264,19 @@ class _Evaluation:
 
 def _checked_rung(run: Run) -> Rung:
     rungs = run.protocol.rungs
-    if run.rung >= len(rungs):
+    if not run.rates and run.rung >= len(rungs):
         raise Invalid(f"rung {run.rung} is not in the protocol, whose last is {len(rungs) - 1}")
-    return rungs[run.rung]
+    if not run.rates:
+        return rungs[run.rung]
+    unknown = set(run.rates.values()) - set(run.protocol.learning_rates)
+    if unknown or run.rates.keys() != set(run.protocol.task_keys()):
+        raise Invalid("rates must name one learning rate of the grid for every task of the protocol, as the last rung chose it")
+    return Rung(steps=rungs[-1].steps)
 
 
 def _checked_params(architecture: Architecture, protocol: Protocol) -> int:
     """The parameter count, by formula and by model. Raises `Invalid` when they differ, or it cannot be built or judged."""
-    problem = cannot_read(architecture.input, protocol.vocab_size)
+    problem = cannot_read(architecture.input, protocol.tokens, protocol.channels)
     if problem is not None:
         raise Invalid(f"architecture.input: {problem}")
     problem = reads_ahead(architecture.encoder_mixers, protocol.tasks)

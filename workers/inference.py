@@ -1,38 +1,46 @@
-"""A trained model on fixed sequences: the task's metric per sequence, and logits to recognise the model by."""
+"""A trained learner on fixed sequences: the task's metrics, and predictions to recognise the model by."""
 
 import torch
 
+from workers.batch import Batch
+from workers.learner import Learner
 from workers.model import Model, Output
-from workers.tasks import Batch, Generator
+from workers.tasks import Evaluation, Generator
 
 PARITY_ROWS = 2
 MAX_PARITY_LOGITS = 4_000_000
 
 
 @torch.no_grad()
-def sequence_values(model: Model, generator: Generator, batch: Batch, chunk: int) -> torch.Tensor | None:
-    """The metric of every sequence as float64 of shape (B,), `chunk` sequences at a time; None when a logit is not finite."""
-    model.eval()
-    device = next(model.parameters()).device
-    values, finite = [], torch.ones((), dtype=torch.bool, device=device)
+def evaluate(learner: Learner, generator: Generator, batch: Batch, chunk: int) -> Evaluation | None:
+    """The metric of every sequence, `chunk` sequences at a time, on the CPU; None when a prediction is not finite."""
+    learner.eval()
+    device = next(learner.parameters()).device
+    values, choices = [], []
+    finite = torch.ones((), dtype=torch.bool, device=device)
     for start in range(0, len(batch), chunk):
-        tokens_BT, targets_BT = batch.tokens_BT[start : start + chunk], batch.targets_BT[start : start + chunk]
-        logits_BTV = model(tokens_BT.to(device)).logits_BTV
-        finite &= logits_BTV.isfinite().all()
-        values.append(generator.sequence_values(logits_BTV, targets_BT.to(device)))
-    return torch.cat(values).cpu() if finite.item() else None
+        part = batch.rows(start, start + chunk).to(device)
+        predictions = learner.predict(part)
+        finite &= predictions.isfinite().all()
+        values.append(generator.sequence_values(predictions, part.targets))
+        if not part.targets.is_floating_point():
+            choices.append(predictions.argmax(-1))
+    if not finite.item():
+        return None
+    choices_BT = torch.cat(choices).cpu() if choices else None
+    return Evaluation(learner, torch.cat(values).double().cpu(), choices_BT, batch.targets)
 
 
 @torch.no_grad()
-def logits(model: Model, tokens_BT: torch.Tensor) -> torch.Tensor:
-    """Float32 logits [B, T, V] on the CPU."""
+def logits(model: Model, inputs: torch.Tensor) -> torch.Tensor:
+    """What the model predicts, float32 on the CPU: logits [B, T, V], or measurements [B, T, C]."""
     model.eval()
-    output: Output = model(tokens_BT.to(next(model.parameters()).device))
+    output: Output = model(inputs.to(next(model.parameters()).device))
     return output.logits_BTV.float().cpu()
 
 
 def parity(model: Model, batch: Batch, n_outputs: int) -> dict[str, torch.Tensor]:
-    """`input_ids` (the head of a few sequences) and the model's `logits` on them."""
-    length = max(1, min(batch.tokens_BT.shape[1], MAX_PARITY_LOGITS // (PARITY_ROWS * n_outputs)))
-    tokens_BT = batch.tokens_BT[:PARITY_ROWS, :length]
-    return {"input_ids": tokens_BT, "logits": logits(model, tokens_BT)}
+    """The head of a few sequences (`input_ids`, or `inputs` where they are measurements) and the model's `logits` on them."""
+    length = max(1, min(batch.inputs.shape[1], MAX_PARITY_LOGITS // (PARITY_ROWS * n_outputs)))
+    inputs = batch.inputs[:PARITY_ROWS, :length].contiguous()
+    return {"inputs" if inputs.is_floating_point() else "input_ids": inputs, "logits": logits(model, inputs)}

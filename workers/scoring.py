@@ -6,7 +6,8 @@ Student's t over whole replicas. `Result.interval` says which.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import mul
 from statistics import NormalDist, fmean, stdev
 from typing import Literal
 
@@ -23,11 +24,16 @@ STUDENT_975 = (
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One replica's metric on the validation and the test sequences; `sample_error` is the standard error of `test`."""
+    """One replica's metric on the validation and the test sequences; `sample_error` is the standard error of `test`.
+
+    further, further_validation: what else the task reports, on test and on validation sequences, by name.
+    """
 
     validation: float
     test: float
     sample_error: float
+    further: Mapping[str, float] = field(default_factory=dict)
+    further_validation: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,17 @@ class Chosen:
     def validation_score(self) -> float:
         """The mean over replicas, on the validation sequences."""
         return fmean(self.task.score(replica.validation) for replica in self.replicas)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Every metric of the task on test data, each the mean over replicas."""
+        return {self.task.metric: fmean(self.values)} | _means([replica.further for replica in self.replicas])
+
+    @property
+    def validation_metrics(self) -> dict[str, float]:
+        """The same on validation data, where there is such."""
+        own = {self.task.metric: fmean(replica.validation for replica in self.replicas)}
+        return own | _means([replica.further_validation for replica in self.replicas])
 
     @property
     def standard_error(self) -> float:
@@ -107,6 +124,15 @@ def choose(task: Task, n_rates: int, measured: Mapping[int, Sequence[Measured | 
     return Chosen(task, index, n_rates > 2 and index in (0, n_rates - 1), complete[index])
 
 
+def sensitivity(task: Task, measured: Mapping[int, Sequence[Measured | None]]) -> float:
+    """How far the validation score moves over the grid of learning rates, 0 to 1: best minus worst, diverged counting as 0."""
+    scores = [
+        fmean(0.0 if replica is None else task.score(replica.validation) for replica in replicas)
+        for replicas in measured.values()
+    ]
+    return max(scores) - min(scores)
+
+
 def score(tasks: Sequence[Chosen]) -> Score:
     """The mean of the tasks' scores, with an interval cut to the scale's 0 to 1."""
     by_replica = [fmean(scores) for scores in zip(*(task.scores for task in tasks), strict=True)]
@@ -120,10 +146,22 @@ def score(tasks: Sequence[Chosen]) -> Score:
     return Score(value, max(0.0, value - reach), min(1.0, value + reach), kind, validation)
 
 
-def sample_error(task: Task, values: Sequence[float]) -> float:
-    """The standard error of the mean of the test sequences' values.
+def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The task's value, from its metric on each sequence."""
+    return math.fsum(map(mul, values, weights)) / math.fsum(weights)
+
+
+def sample_error(task: Task, values: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """The standard error of the weighted mean of the test sequences' values, that of a ratio.
 
     One sequence at chance is counted in: a model that made no mistake in 500 sequences may still make one in the next.
     """
     counted = (*values, task.chance())
-    return stdev(counted) / math.sqrt(len(counted))
+    mean_weight = fmean(weights) if weights else 1.0
+    relative = (*(weight / mean_weight for weight in weights or [1.0] * len(values)), 1.0)
+    mean = weighted_mean(counted, relative)
+    return stdev(weight * (value - mean) for value, weight in zip(counted, relative, strict=True)) / math.sqrt(len(counted))
+
+
+def _means(replicas: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: fmean(replica[name] for replica in replicas) for name in replicas[0]}

@@ -15,9 +15,9 @@ import torch
 
 from nas.protocol import Recipe
 from nas.run import CurvePoint
+from workers.batch import Batch
 from workers.failures import DeadlineExceeded
-from workers.model import Model
-from workers.tasks import Batch
+from workers.learner import Learner
 
 CHECK_STEPS = 50
 """Steps between two looks at the loss: a training that has diverged goes on for at most so long."""
@@ -65,16 +65,16 @@ class Progress:
 
 
 class Training:
-    """A model on its way. `advance` trains it; `optimiser_tensors` and `restore` carry it from one rung to the next."""
+    """A learner on its way. `advance` trains it; `optimiser_tensors` and `restore` carry it from one rung to the next."""
 
-    def __init__(self, model: Model, plan: Plan) -> None:
-        self.model = model
+    def __init__(self, learner: Learner, plan: Plan) -> None:
+        self.learner = learner
         self.progress = Progress()
         self._plan = plan
-        self._device = next(model.parameters()).device
+        self._device = next(learner.parameters()).device
         self._learning_rate = torch.tensor(plan.learning_rate, device=self._device)
-        self._parameters = dict(model.named_parameters())
-        self._optimiser = _adamw(model, self._learning_rate, plan.recipe)
+        self._parameters = dict(learner.named_parameters())
+        self._optimiser = _adamw(learner, self._learning_rate, plan.recipe)
         self._loss_sum = torch.zeros((), device=self._device)
 
     def advance(self, to_step: int, batch_of: Callable[[int], Batch], deadline: Deadline) -> None:
@@ -82,7 +82,7 @@ class Training:
 
         Raises `DeadlineExceeded`.
         """
-        self.model.train()
+        self.learner.train()
         while self.progress.step < to_step and not self.progress.diverged:
             deadline.check()
             self._step(batch_of(self.progress.step))
@@ -97,26 +97,24 @@ class Training:
             for quantity, value in self._optimiser.state[parameter].items()
         }
 
-    def restore(self, model: Mapping[str, torch.Tensor], optimiser: Mapping[str, torch.Tensor], progress: Progress) -> None:
+    def restore(self, learner: Mapping[str, torch.Tensor], optimiser: Mapping[str, torch.Tensor], progress: Progress) -> None:
         """Go on where a saved training stopped. Raises `KeyError` or `RuntimeError` when it was another model's."""
-        self.model.load_state_dict(dict(model))
+        self.learner.load_state_dict(dict(learner))
         for key, value in optimiser.items():
             name, quantity = key.rsplit("/", 1)
             self._optimiser.state[self._parameters[name]][quantity] = value.to(self._device, copy=True)
         self.progress = progress
 
     def _step(self, batch: Batch) -> None:
-        tokens_BT = batch.tokens_BT.to(self._device, non_blocking=True)
-        targets_BT = batch.targets_BT.to(self._device, non_blocking=True)
         plan = self._plan
         self._learning_rate.fill_(learning_rate_at(self.progress.step, plan.learning_rate, plan.total_steps, plan.recipe))
-        output = self.model(tokens_BT, targets_BT)
-        loss = self.model.loss(output, targets_BT)
-        (loss + output.auxiliary_loss).backward()
+        self.learner.before_step(self.progress.step)
+        loss, auxiliary_loss = self.learner.losses(batch.to(self._device))
+        torch.autograd.backward(loss + auxiliary_loss)
         torch.nn.utils.clip_grad_norm_(self._parameters.values(), plan.recipe.clip_norm)
         self._optimiser.step()
         self._optimiser.zero_grad()
-        self.model.update_routing_biases()
+        self.learner.model.update_routing_biases()
         self._loss_sum += loss.detach()
 
     def _look(self) -> None:
@@ -134,10 +132,10 @@ class Training:
             self._loss_sum.zero_()
 
 
-def _adamw(model: Model, learning_rate: torch.Tensor, recipe: Recipe) -> torch.optim.AdamW:
+def _adamw(learner: Learner, learning_rate: torch.Tensor, recipe: Recipe) -> torch.optim.AdamW:
     """Weight decay shrinks matrices; gains, biases, and what modules call `undecayed`, such as rates, keep their scale."""
-    kept = {id(getattr(module, name)) for module in model.modules() for name in getattr(type(module), "undecayed", ())}
-    parameters = list(model.parameters())
+    kept = {id(getattr(module, name)) for module in learner.modules() for name in getattr(type(module), "undecayed", ())}
+    parameters = list(learner.parameters())
     shrinks = [parameter.ndim >= 2 and id(parameter) not in kept for parameter in parameters]
     groups = [
         {"params": list(compress(parameters, shrinks)), "weight_decay": recipe.weight_decay},

@@ -6,10 +6,10 @@ from pydantic import Field
 
 from nas.tasks.bytes_lm import BytesLM
 from nas.tasks.mqar import MQAR
-from nas.tasks.task import Task
+from nas.tasks.task import Task, TaskMetric
 
 AnyTask = Annotated[MQAR | BytesLM, Field(discriminator="name")]
 
 CATALOGUE: dict[str, type[Task]] = {"mqar": MQAR, "bytes_lm": BytesLM}
 
-__all__ = ["CATALOGUE", "MQAR", "AnyTask", "BytesLM", "Task"]
+__all__ = ["CATALOGUE", "MQAR", "AnyTask", "BytesLM", "Task", "TaskMetric"]

@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from nas.tasks.task import Task
+from nas.tasks.task import TokenTask
 
 
-class BytesLM(Task):
+class BytesLM(TokenTask):
     """Bits per byte on held-out documents.
 
     corpus "python-stdlib" is the Python standard library's source files, which every machine has; anything else is a file or

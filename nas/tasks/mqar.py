@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nas.tasks.task import Task
+from nas.tasks.task import RecallTask
 
 
-class MQAR(Task):
+class MQAR(RecallTask):
     """Accuracy on the values of `n_pairs` keys asked for again at power-law distances in `sequence_length` tokens.
 
     Keys come from the lower half of the vocabulary, values from the upper half. Positions that are neither pair nor query
@@ -16,8 +16,6 @@ class MQAR(Task):
 
     title: ClassVar[str] = "Multi-query associative recall"
     source: ClassVar[str] = "arXiv 2312.04927"
-    metric: ClassVar[str] = "accuracy"
-    higher_is_better: ClassVar[bool] = True
 
     name: Literal["mqar"] = "mqar"
     vocab_size: Annotated[int, Field(ge=8, le=1_000_000)] = 256
@@ -39,7 +37,3 @@ class MQAR(Task):
     def chance(self) -> float:
         """Guessing among the values that were shown."""
         return 1 / self.n_pairs
-
-    def score(self, value: float) -> float:
-        """Accuracy itself."""
-        return value

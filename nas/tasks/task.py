@@ -1,16 +1,27 @@
-"""What every task document is: a data generator's settings and a metric, without the generator.
+"""What every task document is: a data generator's settings and metrics, without the generator.
 
 The generator is `workers/tasks/NAME.py`: a pure function of these settings and a seed.
 """
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from search_spaces.document import Document
 
 
+@dataclass(frozen=True, slots=True)
+class TaskMetric:
+    """One number that a task reports beside its own metric, such as `accuracy@length=256`."""
+
+    name: str
+    title: str
+    higher_is_better: bool
+    unit: str = ""
+
+
 class Task(Document):
-    """Base of all tasks. Subclasses add `name: Literal[...] = ...`, `sequence_length` and their knobs."""
+    """Base of all tasks. Subclasses add `name: Literal[...] = ...` and their knobs."""
 
     title: ClassVar[str]
     source: ClassVar[str]
@@ -20,7 +31,20 @@ class Task(Document):
     """Whether a token's target may be told from that token and those before it only: a later one would give it away."""
 
     sequence_length: int
-    vocab_size: int
+
+    @property
+    def tokens(self) -> int:
+        """Different tokens that a model of it must read and predict; 0 for a task of measurements."""
+        return 0
+
+    @property
+    def channels(self) -> int:
+        """Numbers at each time that a model of it reads and predicts; 0 for a task of tokens."""
+        return 0
+
+    def further_metrics(self) -> tuple[TaskMetric, ...]:
+        """What it reports beside `metric`."""
+        return ()
 
     @abstractmethod
     def chance(self) -> float:
@@ -29,3 +53,29 @@ class Task(Document):
     @abstractmethod
     def score(self, value: float) -> float:
         """The metric on a scale where 1 is perfect, 0 is worthless and higher is better."""
+
+
+class TokenTask(Task):
+    """A task of tokens."""
+
+    vocab_size: int
+
+    @property
+    def tokens(self) -> int:
+        """The vocabulary."""
+        return self.vocab_size
+
+
+class RecallTask(TokenTask):
+    """A task of tokens whose metric is the share of its targets that have the largest logit."""
+
+    metric: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
+
+    def further_metrics(self) -> tuple[TaskMetric, ...]:
+        """The mean over the tokens that are ever a target, each counting the same: what torchmetrics calls macro accuracy."""
+        return (TaskMetric("macro_accuracy", "Accuracy, mean over target tokens", higher_is_better=True),)
+
+    def score(self, value: float) -> float:
+        """Accuracy itself."""
+        return value

@@ -8,9 +8,10 @@ from nas.protocol import Recipe
 from search_spaces.architecture import Architecture, Layer
 from tests.search_spaces.examples import COMPOSITIONS, EXAMPLES, architecture_of
 from tests.workers.runs import HYBRID, RECALL
+from workers.batch import Batch
 from workers.failures import DeadlineExceeded
+from workers.learner import Learner
 from workers.model import build
-from workers.tasks import Batch
 from workers.tasks import build as build_task
 from workers.training import CHECK_STEPS, Deadline, Plan, Progress, Training, learning_rate_at
 
@@ -26,7 +27,7 @@ def make_training(
     learning_rate: float = 0.01, total_steps: int = 20, architecture: Architecture = HYBRID, seed: int = 1
 ) -> Training:
     plan = Plan(learning_rate=learning_rate, total_steps=total_steps, curve_steps=frozenset({5, 10, 20}), recipe=Recipe())
-    return Training(build(architecture, torch.Generator().manual_seed(seed)), plan)
+    return Training(Learner(build(architecture, torch.Generator().manual_seed(seed))), plan)
 
 
 def test_learning_rate_warms_up_and_falls():
@@ -54,7 +55,7 @@ def test_advance_lowers_the_loss():
 def test_advance_balances_the_routers():
     training = make_training()
     training.advance(1, batch_of, FAR)
-    biases = [value for name, value in training.model.state_dict().items() if name.endswith("routing_bias")]
+    biases = [value for name, value in training.learner.state_dict().items() if name.endswith("routing_bias")]
     assert len(biases) == 1
     assert biases[0].abs().max() > 0
 
@@ -65,10 +66,10 @@ def test_restored_training_equals_one_that_never_stopped():
     first = make_training()
     first.advance(10, batch_of, FAR)
     second = make_training()
-    second.restore(first.model.state_dict(), first.optimiser_tensors(), Progress(10, False, list(first.progress.curve)))
+    second.restore(first.learner.state_dict(), first.optimiser_tensors(), Progress(10, False, list(first.progress.curve)))
     second.advance(20, batch_of, FAR)
     assert second.progress == whole.progress
-    expected, found = whole.model.state_dict(), second.model.state_dict()
+    expected, found = whole.learner.state_dict(), second.learner.state_dict()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
@@ -95,12 +96,12 @@ def test_every_kind_of_weight_and_buffer_is_restored(architecture):
     first = make_training(architecture=architecture)
     first.advance(3, small_batch_of, FAR)
     second = make_training(architecture=architecture, seed=2)
-    second.restore(first.model.state_dict(), first.optimiser_tensors(), Progress(3))
+    second.restore(first.learner.state_dict(), first.optimiser_tensors(), Progress(3))
     second.advance(6, small_batch_of, FAR)
-    expected, found = whole.model.state_dict(), second.model.state_dict()
+    expected, found = whole.learner.state_dict(), second.learner.state_dict()
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
-    tokens = small_batch_of(7).tokens_BT
-    assert torch.equal(whole.model.eval()(tokens).logits_BTV, second.model.eval()(tokens).logits_BTV)
+    tokens = small_batch_of(7).inputs
+    assert torch.equal(whole.learner.model.eval()(tokens).logits_BTV, second.learner.model.eval()(tokens).logits_BTV)
 
 
 def small_batch_of(step: int) -> Batch:
@@ -112,7 +113,7 @@ def small_batch_of(step: int) -> Batch:
 def test_diverged_training_stops_early():
     training = make_training(learning_rate=1.0, total_steps=10_000)
     with torch.no_grad():
-        next(training.model.parameters()).fill_(math.inf)
+        next(training.learner.parameters()).fill_(math.inf)
     training.advance(10_000, batch_of, FAR)
     assert training.progress.diverged
     assert training.progress.step <= CHECK_STEPS
@@ -128,7 +129,7 @@ def test_weight_decay_shrinks_matrices_and_leaves_rates_shares_and_gains():
     architecture = Architecture(d_model=32, core=tuple(Layer(mixers=(EXAMPLES[name],)) for name in mixers))
     model = build(architecture, torch.Generator().manual_seed(1))
     plan = Plan(learning_rate=0.1, total_steps=2, curve_steps=frozenset({2}), recipe=Recipe(weight_decay=0.5))
-    training = Training(model, plan)
+    training = Training(Learner(model), plan)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from kernels.rosa import copies, nothing_seen
 from search_spaces.architecture import Architecture
 from search_spaces.inputs import BytePatchInput, ContinuousInput, TokenInput
+from workers.batch import IGNORED
 from workers.model.layers import Initialiser, Pass, State, make_norm
 from workers.model.stack import Stack
-from workers.tasks import IGNORED
 
 Trunk = Callable[[Tensor, State | None, Pass], tuple[Tensor, State]]
 """A stream [B, T, D] that follows a state, as normed vectors [B, T, D], and the next state."""

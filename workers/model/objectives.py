@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
 from search_spaces.objectives import MultiTokenPrediction, NextLatent
+from workers.batch import IGNORED
 from workers.model.inputs import TokenEnds
 from workers.model.layers import Initialiser, Pass, make_norm
 from workers.model.stack import Stack
-from workers.tasks import IGNORED
 
 
 class Objective(nn.Module):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nas.tasks import MQAR, AnyTask
 from workers.tasks.bytes_lm import BytesLMGenerator
-from workers.tasks.generator import IGNORED, Batch, Generator
+from workers.tasks.generator import Evaluation, Generator
 from workers.tasks.mqar import MQARGenerator
 
 
@@ -15,4 +15,4 @@ def build(task: AnyTask, seed: int, data_root: Path | None) -> Generator:
     return BytesLMGenerator(task, seed, data_root)
 
 
-__all__ = ["IGNORED", "Batch", "Generator", "build"]
+__all__ = ["Evaluation", "Generator", "build"]

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from nas.errors import Invalid
 from nas.seeds import derive
 from nas.tasks import BytesLM
+from workers.batch import Batch
 from workers.tasks import corpus
-from workers.tasks.generator import Batch, Generator
+from workers.tasks.generator import Generator
 
 
 class BytesLMGenerator(Generator):
@@ -48,9 +49,9 @@ class BytesLMGenerator(Generator):
         """`n_test` windows of the test documents."""
         return self._test
 
-    def sequence_values(self, logits_BTV: torch.Tensor, targets_BT: torch.Tensor) -> torch.Tensor:
+    def sequence_values(self, predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Bits per byte of each window."""
-        nats_BT = F.cross_entropy(logits_BTV.transpose(1, 2), targets_BT, reduction="none")
+        nats_BT = F.cross_entropy(predictions.transpose(1, 2), targets, reduction="none")
         return nats_BT.double().mean(-1) / math.log(2)
 
     def _held_out(self, name: str, split: corpus.ByteArray, n_windows: int) -> Batch:

@@ -1,26 +1,29 @@
-"""What a task's data generator is: batches as pure functions of a seed, and the task's metric per sequence.
+"""What a task's data generator is: batches as pure functions of a seed, and the task's metrics.
 
-Shapes: B sequences, T tokens, V vocabulary. Targets of `IGNORED` count neither in the loss nor in the metric. Training,
-validation and test data never overlap: each generator says how it keeps them apart.
+Training, validation and test data never overlap: each generator says how it keeps them apart. Letters: B sequences, T
+positions, V vocabulary, C channels.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
-IGNORED = -100
+from workers.batch import Batch
+from workers.learner import Learner
+from workers.model import Model
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Sequences and, at each position, the token that should come next (both int64 on the CPU)."""
+class Evaluation:
+    """A learner on a fixed set of sequences. values_B: the task's metric of each (float64); choices_BT: the token with the
+    largest logit at each position (int64), for tasks of tokens; targets: the set's own."""
 
-    tokens_BT: torch.Tensor
-    targets_BT: torch.Tensor
-
-    def __len__(self) -> int:
-        return self.tokens_BT.shape[0]
+    learner: Learner
+    values_B: torch.Tensor
+    choices_BT: torch.Tensor | None
+    targets: torch.Tensor
 
 
 class Generator(ABC):
@@ -41,6 +44,22 @@ class Generator(ABC):
     def test(self) -> Batch:
         """The fixed sequences that the reported value is taken on."""
 
+    def beyond(self) -> Mapping[str, Batch]:
+        """Further test sets, such as longer sequences by `length=256`; the metric is reported on each as `metric@name`."""
+        return {}
+
+    def learner(self, model: Model) -> Learner:
+        """The model as this task trains it."""
+        return Learner(model)
+
     @abstractmethod
-    def sequence_values(self, logits_BTV: torch.Tensor, targets_BT: torch.Tensor) -> torch.Tensor:
-        """The metric of each sequence, shape (B,); the task's value is their mean."""
+    def sequence_values(self, predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The metric of each sequence, shape (B,)."""
+
+    def sequence_weights(self, targets: torch.Tensor) -> torch.Tensor:
+        """How much each sequence counts in the task's value, their weighted mean; shape (B,)."""
+        return torch.ones(len(targets), dtype=torch.float64, device=targets.device)
+
+    def further_metrics(self, evaluation: Evaluation) -> Mapping[str, float]:
+        """What else the task reports of a fixed set."""
+        return {}

@@ -14,13 +14,14 @@ import torch
 
 from nas.seeds import derive
 from nas.tasks import MQAR
-from workers.tasks.generator import IGNORED, Batch, Generator
+from workers.batch import IGNORED, Batch
+from workers.tasks.recall import RecallGenerator
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
-class MQARGenerator(Generator):
+class MQARGenerator(RecallGenerator):
     """The sequences of one `MQAR` document. Token 0 is neither key nor value."""
 
     def __init__(self, task: MQAR, seed: int) -> None:
@@ -39,12 +40,6 @@ class MQARGenerator(Generator):
     def test(self) -> Batch:
         """`n_test` sequences."""
         return _sequences(self._task, self._task.n_test, derive(self._seed, "test"))
-
-    def sequence_values(self, logits_BTV: torch.Tensor, targets_BT: torch.Tensor) -> torch.Tensor:
-        """The share of a sequence's queries whose value has the largest logit."""
-        asked_BT = targets_BT != IGNORED
-        right_BT = (logits_BTV.argmax(-1) == targets_BT) & asked_BT
-        return right_BT.sum(-1).double() / asked_BT.sum(-1)
 
 
 def _sequences(task: MQAR, n_sequences: int, seed: int) -> Batch:

@@ -17,7 +17,7 @@ from nas.run import Measurement, Result, Run, TaskResult
 from nas.seeds import derive
 from nas.tasks import AnyTask
 from search_spaces.architecture import Architecture
-from workers import inference, machine, scoring, tasks
+from workers import inference, machine, measuring, tasks
 from workers.model import Model, build
 from workers.verification.check import Check, logits_check
 from workers.verification.files import SAID, sha256
@@ -98,7 +98,9 @@ def _task_checks(bundle: Path, data_root: Path | None, run: Run, key: str, task:
         model.load_state_dict(load_file(bundle / "weights" / f"{key}.safetensors"))
         parity = load_file(bundle / "parity" / f"{key}.safetensors")
         yield _logits_check(key, model, parity)
-        yield _value_check(key, model, task, run, recorded, result.measurement, data_root)
+        beside = bundle / "learners" / f"{key}.safetensors"
+        own = load_file(beside) if beside.exists() else {}
+        yield _value_check(key, model, own, task, run, recorded, result.measurement, data_root)
         yield from _replicas_check(key, recorded)
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         yield Check(key, "failed", f"the weights cannot be used: {error}")
@@ -106,7 +108,7 @@ def _task_checks(bundle: Path, data_root: Path | None, run: Run, key: str, task:
 
 def _logits_check(key: str, model: Model, parity: dict[str, torch.Tensor]) -> Check:
     recorded = parity["logits"]
-    reproduced = inference.logits(model, parity["input_ids"])
+    reproduced = inference.logits(model, parity["inputs" if "inputs" in parity else "input_ids"])
     if reproduced.shape != recorded.shape:
         return Check(f"{key} logits", "failed", f"shape {tuple(reproduced.shape)}; recorded {tuple(recorded.shape)}")
     difference = ((reproduced - recorded).abs().max() / recorded.abs().max()).item()
@@ -114,7 +116,14 @@ def _logits_check(key: str, model: Model, parity: dict[str, torch.Tensor]) -> Ch
 
 
 def _value_check(
-    key: str, model: Model, task: AnyTask, run: Run, recorded: TaskResult, measured: Measurement, data_root: Path | None
+    key: str,
+    model: Model,
+    own: dict[str, torch.Tensor],
+    task: AnyTask,
+    run: Run,
+    recorded: TaskResult,
+    measured: Measurement,
+    data_root: Path | None,
 ) -> Check:
     """The first replica's test value; its weights are the exported ones."""
     name = f"{key} {recorded.metric}"
@@ -124,16 +133,18 @@ def _value_check(
         return Check(name, "not checked", f"corpus missing: {error}")
     if generator.digest != recorded.data_digest:
         return Check(name, "not checked", "the data that can be had here is not the data it was measured on")
-    values = inference.sequence_values(model, generator, generator.test(), run.protocol.recipe.batch_size)
-    if values is None:
-        return Check(name, "failed", "the model's logits are not finite")
-    value, expected = values.mean().item(), recorded.values[0]
+    learner = generator.learner(model)
+    learner.load_state_dict({**learner.state_dict(), **own})
+    evaluation = inference.evaluate(learner.to(machine.device()), generator, generator.test(), run.protocol.recipe.batch_size)
+    if evaluation is None:
+        return Check(name, "failed", "the model's predictions are not finite")
+    value, expected = measuring.value(generator, evaluation), recorded.values[0]
     if value == expected:
         return Check(name, "ok", f"{value:.6g}, exactly as recorded")
     if machine.device_name(machine.device()) == measured.device and machine.versions() == measured.versions:
         most, rule = VALUE_TOLERANCE * abs(expected), f"{VALUE_TOLERANCE:.0e} of it, on the recorded device and versions"
     else:
-        most = ELSEWHERE_TOLERANCE * scoring.sample_error(task, values.tolist())
+        most = ELSEWHERE_TOLERANCE * measuring.sample_error(task, generator, evaluation)
         rule = f"{ELSEWHERE_TOLERANCE:g} standard errors of the test sample, as device or versions are not the recorded ones"
     near = abs(value - expected) <= most
     return Check(name, "ok" if near else "failed", f"{value:.8g}; recorded {expected:.8g} (at most {most:.1e} apart: {rule})")

@@ -15,11 +15,11 @@ from search_spaces.primitives.recurrence import gated_deltanet
 from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from tests.workers.model.models import make_model, make_tokens
+from workers.batch import IGNORED
 from workers.model import build
 from workers.model.inputs import make_ends
 from workers.model.layers import Pass
 from workers.model.layers.moe import MoELayer
-from workers.tasks import IGNORED
 
 D, E, P, VOCAB_SIZE = 16, 8, 4, 30
 ACROSS = (

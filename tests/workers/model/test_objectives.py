@@ -15,8 +15,8 @@ from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.swiglu import SwiGLU
 from tests.workers.model.models import make_model
+from workers.batch import IGNORED
 from workers.model.layers import Pass
-from workers.tasks import IGNORED
 
 D, T, VOCAB_SIZE = 32, 19, 23
 LAYER = Layer(mixers=(Attention(n_heads=4, n_kv_heads=2, head_dim=8),), channel=SwiGLU(d_ff=48))

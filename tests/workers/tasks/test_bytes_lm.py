@@ -14,7 +14,7 @@ SMALL = BytesLM(sequence_length=16, n_validation=16, n_test=32)
 
 def test_targets_are_the_next_bytes():
     for batch in (build(SMALL, 1, None).test(), build(SMALL, 1, None).train_batch(0, 0, 8)):
-        assert torch.equal(batch.tokens_BT[:, 1:], batch.targets_BT[:, :-1])
+        assert torch.equal(batch.inputs[:, 1:], batch.targets[:, :-1])
 
 
 def test_windows_are_text_of_their_own_split():
@@ -24,7 +24,7 @@ def test_windows_are_text_of_their_own_split():
         (generator.validation(), loaded.validation),
         (generator.test(), loaded.test),
     ):
-        for tokens in batch.tokens_BT.tolist():
+        for tokens in batch.inputs.tolist():
             assert bytes(tokens) in bytes(split)
 
 
@@ -33,14 +33,14 @@ def test_test_windows_do_not_overlap(tmp_path):
     text = b"".join(index.to_bytes(2, "big") for index in range(60_000))
     (tmp_path / "numbers").write_bytes(text)
     batch = build(BytesLM(corpus="numbers", sequence_length=64, n_validation=16, n_test=180), 1, tmp_path).test()
-    starts = sorted(text.index(bytes(tokens)) for tokens in batch.tokens_BT.tolist())
+    starts = sorted(text.index(bytes(tokens)) for tokens in batch.inputs.tolist())
     assert all(later - earlier >= 64 for earlier, later in pairwise(starts))
 
 
 def test_same_seed_same_windows():
     one, other = build(SMALL, 1, None), build(SMALL, 1, None)
-    assert torch.equal(one.test().tokens_BT, other.test().tokens_BT)
-    assert not torch.equal(one.test().tokens_BT, build(SMALL, 2, None).test().tokens_BT)
+    assert torch.equal(one.test().inputs, other.test().inputs)
+    assert not torch.equal(one.test().inputs, build(SMALL, 2, None).test().inputs)
 
 
 def test_digest_follows_the_text(tmp_path):
@@ -54,7 +54,7 @@ def test_digest_follows_the_text(tmp_path):
 def test_uniform_predictor_takes_eight_bits():
     generator = build(SMALL, 1, None)
     batch = generator.test()
-    values = generator.sequence_values(torch.zeros(*batch.tokens_BT.shape, 256), batch.targets_BT)
+    values = generator.sequence_values(torch.zeros(*batch.inputs.shape, 256), batch.targets)
     assert values.shape == (32,)
     assert all(math.isclose(value, 8.0, rel_tol=1e-6) for value in values.tolist())
 

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from nas.tasks import MQAR
-from workers.tasks import IGNORED, build
+from workers.batch import IGNORED
+from workers.tasks import build
 
 SETTINGS = [
     MQAR(),
@@ -23,7 +24,7 @@ def solve(tokens: list[int], n_pairs: int) -> dict[int, int]:
 @pytest.mark.parametrize("task", SETTINGS, ids=lambda task: task.digest[:6])
 def test_reader_who_knows_the_rules_answers_every_query(task):
     batch = build(task, 1, None).test()
-    for tokens, targets in zip(batch.tokens_BT.tolist(), batch.targets_BT.tolist(), strict=True):
+    for tokens, targets in zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True):
         asked = {place: target for place, target in enumerate(targets) if target != IGNORED}
         answers = solve(tokens, task.n_pairs)
         assert len(asked) == task.n_pairs
@@ -36,23 +37,23 @@ def test_reader_who_knows_the_rules_answers_every_query(task):
 def test_sequences_have_the_published_form(task):
     batch = build(task, 1, None).test()
     n_keys, last = task.vocab_size // 2, 2 * task.n_pairs
-    keys, values = batch.tokens_BT[:, 0:last:2], batch.tokens_BT[:, 1:last:2]
-    assert batch.tokens_BT.shape == (task.n_test, task.sequence_length)
+    keys, values = batch.inputs[:, 0:last:2], batch.inputs[:, 1:last:2]
+    assert batch.inputs.shape == (task.n_test, task.sequence_length)
     assert (keys >= 1).all()
     assert (keys < n_keys).all()
     assert (n_keys <= values).all()
     assert (values < task.vocab_size).all()
     assert all(len(set(row)) == task.n_pairs for row in (*keys.tolist(), *values.tolist()))
-    rows, places = (batch.targets_BT != IGNORED).nonzero(as_tuple=True)
+    rows, places = (batch.targets != IGNORED).nonzero(as_tuple=True)
     assert (places >= last).all()
     assert (places % 2 == 0).all()
-    assert sorted(batch.tokens_BT[rows, places].tolist()) == sorted(keys.flatten().tolist())
+    assert sorted(batch.inputs[rows, places].tolist()) == sorted(keys.flatten().tolist())
 
 
 def test_gaps_follow_the_power_law():
     # one pair in a long sequence: the gap's distribution is p itself
     task = MQAR(vocab_size=8, sequence_length=22, n_pairs=1, power=0.01, n_test=100_000)
-    places = (build(task, 1, None).test().targets_BT != IGNORED).nonzero(as_tuple=True)[1]
+    places = (build(task, 1, None).test().targets != IGNORED).nonzero(as_tuple=True)[1]
     counts = np.bincount((places - 2) // 2, minlength=10) / task.n_test
     weights = np.arange(1, 11) ** (0.01 - 1)
     # each share has a standard deviation below 0.0016
@@ -63,7 +64,7 @@ def test_queries_come_in_the_order_of_sampling_without_replacement():
     """Of two gaps, the first key has the smaller one as often as successive weighted draws say."""
     task = MQAR(vocab_size=8, sequence_length=8, n_pairs=2, power=0.01, n_test=100_000)
     batch = build(task, 1, None).test()
-    first_key_asked_first = (batch.tokens_BT[:, 4] == batch.tokens_BT[:, 0]) & (batch.targets_BT[:, 4] != IGNORED)
+    first_key_asked_first = (batch.inputs[:, 4] == batch.inputs[:, 0]) & (batch.targets[:, 4] != IGNORED)
     expected = 1 / (1 + 2 ** (0.01 - 1))
     assert abs(first_key_asked_first.float().mean().item() - expected) < 0.01
 
@@ -78,14 +79,14 @@ def test_splits_and_steps_and_replicas_and_seeds_differ():
         generator.train_batch(1, 0, 32),
         build(MQAR(n_validation=32, n_test=32), 2, None).test(),
     ]
-    sequences = [tuple(row) for batch in batches for row in batch.tokens_BT.tolist()]
+    sequences = [tuple(row) for batch in batches for row in batch.inputs.tolist()]
     assert len(set(sequences)) == len(sequences)
 
 
 def test_batches_are_functions_of_the_seed():
     one, other = build(MQAR(), 5, None), build(MQAR(), 5, None)
     other.train_batch(0, 9, 4)
-    assert torch.equal(one.train_batch(2, 3, 8).tokens_BT, other.train_batch(2, 3, 8).tokens_BT)
+    assert torch.equal(one.train_batch(2, 3, 8).inputs, other.train_batch(2, 3, 8).inputs)
     assert one.digest == other.digest
     assert one.digest != build(MQAR(), 6, None).digest
 
@@ -93,8 +94,8 @@ def test_batches_are_functions_of_the_seed():
 def test_sequence_values_count_right_queries():
     generator = build(MQAR(), 1, None)
     batch = generator.test()
-    perfect = torch.nn.functional.one_hot(batch.targets_BT.clamp(min=0), 256).float()
+    perfect = torch.nn.functional.one_hot(batch.targets.clamp(min=0), 256).float()
     half = perfect.clone()
     half[: len(batch) // 2] = 0.0
-    assert generator.sequence_values(perfect, batch.targets_BT).tolist() == [1.0] * len(batch)
-    assert generator.sequence_values(half, batch.targets_BT).mean().item() == 0.5
+    assert generator.sequence_values(perfect, batch.targets).tolist() == [1.0] * len(batch)
+    assert generator.sequence_values(half, batch.targets).mean().item() == 0.5
