@@ -1,6 +1,7 @@
 """Where users' files lie: below the data root, as relative paths.
 
-What is outside and what is missing is told in the same words. A file is known by its name, size and time of change, so that a changed one is read again.
+What is outside and what is missing is told in the same words. A file is known by its name, size and time of change, so that
+a changed one is read again.
 """
 
 from dataclasses import dataclass
