@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nas.data.cache import PACKS_FOLDER
+
 
 class Settings(BaseSettings):
     """Every setting of the service. Unset means: one machine, embedded PostgreSQL, loopback only."""
@@ -16,7 +18,7 @@ class Settings(BaseSettings):
     """Where the embedded database, checkpoints, keys and logs live."""
 
     data_root: Path | None = None
-    """The folder that user corpora must lie in; unset: only built-in corpora."""
+    """The folder that users' files must lie in, text and measurements; unset: only the built-in corpus."""
 
     database_url: SecretStr | None = None
     """`postgresql://…`; unset: the embedded server below `data_dir`."""
@@ -44,3 +46,8 @@ class Settings(BaseSettings):
     def workspace(self) -> Path:
         """The folder that runs keep their checkpoints under (`Run.folder` is relative to it)."""
         return self.data_dir / "workspace"
+
+    @property
+    def packs(self) -> Path:
+        """The folder that keeps packed corpora, where workers look for them."""
+        return self.workspace / PACKS_FOLDER

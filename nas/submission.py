@@ -1,4 +1,4 @@
-"""From what a user submits to a `StudySpec`: presets are replaced by their spaces, fields validated, corpora looked up.
+"""From what a user submits to a `StudySpec`: presets are replaced by their spaces, fields validated, files read and pinned.
 
 Submitting, checking and the command line all come through `read_spec`, so they refuse the same things in the same words.
 """
@@ -8,26 +8,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nas.corpora import BUILT_IN_CORPORA, locate
+from nas.data.pinning import pinned
 from nas.errors import FieldProblem, Invalid
 from nas.pricing import N_SAMPLES, sampled_costs
 from nas.study import StudySpec
-from nas.tasks import BytesLM
+from nas.tasks import AnyTask
 from nas.validation import validate
 from search_spaces.presets import PRESETS
 
 
-def read_spec(document: Any, data_root: Path | None, max_params: int) -> StudySpec:
+def read_spec(document: Any, data_root: Path | None, max_params: int, packs: Path | None = None) -> StudySpec:
     """The study that a decoded JSON document asks for; its `space` is a space document or `{"preset": NAME}`.
 
-    Raises `Invalid` with a JSON pointer to each wrong field. `data_root`: the folder that users' corpora must lie in.
-    `max_params`: the largest architecture that the service accepts; a space of larger ones only is refused.
+    Raises `Invalid` with a JSON pointer to each wrong field. `data_root`: the folder that users' files must lie in, whose
+    digests the study then holds. `max_params`: the largest architecture that the service accepts; a space of larger ones only
+    is refused. `packs`: the folder that keeps what was made of files, so that the next to read them need not make it again.
     """
     spec = validate(StudySpec, _with_preset_replaced(document))
-    problems = (*_corpus_problems(spec, data_root), *_size_problems(spec, max_params))
+    problems = list(_size_problems(spec, max_params))
+    tasks = tuple(_pinned(index, task, data_root, packs, problems) for index, task in enumerate(spec.protocol.tasks))
     if problems:
-        raise Invalid(problems[0].reason, problems)
-    return spec
+        raise Invalid(problems[0].reason, tuple(problems))
+    return spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"tasks": tasks})})
 
 
 def request_schema(ref_template: str) -> dict[str, Any]:
@@ -79,21 +81,10 @@ def _size_problems(spec: StudySpec, max_params: int) -> Iterator[FieldProblem]:
         )
 
 
-def _corpus_problems(spec: StudySpec, data_root: Path | None) -> Iterator[FieldProblem]:
-    for index, task in enumerate(spec.protocol.tasks):
-        if isinstance(task, BytesLM) and task.corpus not in BUILT_IN_CORPORA:
-            reason = _corpus_reason(task.corpus, data_root)
-            if reason:
-                yield FieldProblem(f"/protocol/tasks/{index}/corpus", reason)
-
-
-def _corpus_reason(corpus: str, data_root: Path | None) -> str | None:
-    """Why a user's corpus cannot be used. The same words for what is outside and what is not there: paths stay secret."""
-    built_in = f"built in: {', '.join(sorted(BUILT_IN_CORPORA))}"
-    if data_root is None:
-        return f"this service has no data root, so only corpora it brings can be used ({built_in})"
+def _pinned(index: int, task: AnyTask, data_root: Path | None, packs: Path | None, problems: list[FieldProblem]) -> AnyTask:
+    """The task with the digests of its files; why they cannot be used is added to the problems."""
     try:
-        locate(corpus, data_root.resolve())
-    except Invalid:
-        return f"no such file or folder below the data root; give a path relative to it, without '..' ({built_in})"
-    return None
+        return pinned(task, data_root, packs)
+    except Invalid as error:
+        problems += [FieldProblem(f"/protocol/tasks/{index}{it.pointer}", it.reason) for it in error.problems]
+        return task

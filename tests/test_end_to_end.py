@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from nas.run import Finished, Result
 from nas.study import StudyState
 from nas.trial import FINAL_TRIAL_STATES, TrialState
+from tests.corpora import story
 from tests.service import Service, nas, running, tiny_study
 
 
@@ -67,7 +68,7 @@ def test_exported_run_repeats_the_recorded_score(service: Service, tmp_path: Pat
 def test_users_corpus_is_searched_and_verified_where_it_lies(tmp_path: Path) -> None:
     corpora, bundle = tmp_path / "corpora", tmp_path / "winner"
     corpora.mkdir()
-    (corpora / "book.txt").write_bytes(b"It was the best of times, it was the worst of times. " * 100)
+    (corpora / "book.txt").write_text(story(100))
     text = {"name": "bytes_lm", "corpus": "book.txt", "sequence_length": 16, "n_validation": 16, "n_test": 16}
     study = tiny_study("text", references=[], budget={"trials": 1})
     study["space"]["input"]["vocab_size"] = 256

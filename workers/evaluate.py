@@ -16,6 +16,7 @@ import torch
 from pydantic import ValidationError
 
 from nas.causality import reads_ahead
+from nas.data.cache import PACKS_FOLDER
 from nas.errors import Invalid
 from nas.protocol import Protocol, Rung
 from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, Run, TaskResult
@@ -79,7 +80,7 @@ class _Evaluation:
         self._run = run
         self._rung = _checked_rung(run)
         self._n_params = _checked_params(run.architecture, run.protocol)
-        self._data_root = data_root
+        self._data_root, self._packs = data_root, workspace / PACKS_FOLDER
         self._device = machine.device()
         self._folder = _below(workspace, run.folder)
         self._log = _Log()
@@ -101,7 +102,9 @@ class _Evaluation:
     def _tasks(self, writer: Writer) -> list[tuple[Subject, Chosen]]:
         protocol = self._run.protocol
         keyed = zip(protocol.task_keys(), protocol.tasks, strict=True)
-        subjects = [Subject.of(key, task, derive(self._run.data_seed, key), self._data_root) for key, task in keyed]
+        subjects = [
+            Subject.of(key, task, derive(self._run.data_seed, key), self._data_root, self._packs) for key, task in keyed
+        ]
         return [(subject, self._task(subject, writer)) for subject in subjects]
 
     def _task(self, subject: Subject, writer: Writer) -> Chosen:

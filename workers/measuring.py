@@ -24,9 +24,9 @@ class Subject:
     test: Batch
 
     @classmethod
-    def of(cls, key: str, task: AnyTask, seed: int, data_root: Path | None) -> Self:
+    def of(cls, key: str, task: AnyTask, seed: int, data_root: Path | None, packs: Path | None = None) -> Self:
         """The task's data from a seed. Raises `Invalid` when they cannot be had."""
-        generator = tasks.build(task, seed, data_root)
+        generator = tasks.build(task, seed, data_root, packs)
         return cls(key, task, generator, generator.validation(), generator.test())
 
 

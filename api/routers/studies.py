@@ -32,7 +32,9 @@ def submit(
     principal: Writer, document: JsonBody, engine: EngineDep, settings: SettingsDep, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Submit a study. It is stored when the answer comes."""
-    submission = submit_study(engine, principal, read_spec(document, settings.data_root, settings.max_params), idempotency_key)
+    submission = submit_study(
+        engine, principal, read_spec(document, settings.data_root, settings.max_params, settings.packs), idempotency_key
+    )
     headers = {"Location": f"/v1/studies/{submission.study_id}"}
     if submission.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -42,7 +44,7 @@ def submit(
 @router.post("/studies:check", response_model=Quote, openapi_extra=body("StudyRequest"))
 def check(_: Reader, document: JsonBody, settings: SettingsDep) -> Response:
     """Validate and price a study without creating it."""
-    spec = read_spec(document, settings.data_root, settings.max_params)
+    spec = read_spec(document, settings.data_root, settings.max_params, settings.packs)
     return counting_answer(quote(spec, settings.max_params))
 
 

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from nas.private_files import open_lock, private_folder
 
+PACKS_FOLDER = "packs"
+"""Below the workspace: where packed corpora are kept, for submission and for the workers."""
+
 MAX_FOLDERS = 16
 LOCK = "lock"
 ASIDE = ".aside-"

@@ -11,7 +11,7 @@ class BytesLM(TokenTask):
     """Bits per byte on held-out documents.
 
     corpus "python-stdlib" is the Python standard library's source files, which every machine has; anything else is a file or
-    folder below the data root, as a relative path.
+    folder below the data root, as a relative path: text in UTF-8, JSONL or parquet.
     """
 
     title: ClassVar[str] = "Byte-level language modelling"
@@ -22,6 +22,12 @@ class BytesLM(TokenTask):
     name: Literal["bytes_lm"] = "bytes_lm"
     vocab_size: Literal[256] = 256
     corpus: Annotated[str, Field(min_length=1, max_length=1024)] = "python-stdlib"
+    text_key: Annotated[str, Field(min_length=1, max_length=256)] = "text"
+    """The field of a JSONL line, or the column of a parquet file, that holds the text."""
+
+    corpus_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the packed text; found at submission when it is left out. Runs on other text fail."""
+
     sequence_length: Annotated[int, Field(ge=8, le=65_536)] = 128
     n_validation: Annotated[int, Field(ge=16, le=100_000)] = 128
     n_test: Annotated[int, Field(ge=16, le=100_000)] = 256

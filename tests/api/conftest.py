@@ -23,6 +23,7 @@ from nas.settings import Settings
 from nas.store.api_keys import create_key
 from nas.store.embedded import EmbeddedPostgres
 from nas.store.engine import open_engine
+from tests.corpora import story
 
 _owners = count(1)
 
@@ -59,7 +60,7 @@ class Service:
 def service(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     (folder / "corpora").mkdir()
-    (folder / "corpora" / "tale.txt").write_text("Once upon a time.\n" * 1000)
+    (folder / "corpora" / "tale.txt").write_text(story(5000))
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE api TEMPLATE migrated")
     url = make_url(postgres.url).set(database="api").render_as_string(hide_password=False)

@@ -1,15 +1,18 @@
-"""From what is submitted to a study: presets, corpora, and the schema that says what may be sent."""
+"""From what is submitted to a study: presets, files, and the schema that says what may be sent."""
 
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from nas.data.corpus import load
 from nas.errors import Invalid
 from nas.pricing import quote
 from nas.study import StudySpec
 from nas.submission import read_spec, request_schema
+from nas.tasks import MQAR, BytesLM
 from search_spaces.presets import PRESETS
+from tests.corpora import story
 from tests.nas.spaces import TINY
 
 MANY = 10**9
@@ -48,7 +51,7 @@ def corpus(path: str) -> dict[str, object]:
 def test_corpora_lie_below_the_data_root(tmp_path: Path):
     root = tmp_path / "root"
     (root / "folder").mkdir(parents=True)
-    (root / "folder" / "a.txt").write_text("a")
+    (root / "folder" / "a.txt").write_text(story(4000))
     (tmp_path / "outside.txt").write_text("b")
     (root / "link").symlink_to(tmp_path / "outside.txt")
     (root / "inside").symlink_to(root / "folder")
@@ -79,6 +82,30 @@ def test_without_a_data_root_there_are_only_built_in_corpora():
     assert read_spec(corpus("python-stdlib"), None, MANY)
     with pytest.raises(Invalid):
         read_spec(corpus("folder"), None, MANY)
+
+
+def test_submission_pins_what_the_files_hold(tmp_path: Path):
+    root, packs = tmp_path / "root", tmp_path / "packs"
+    root.mkdir()
+    (root / "book.txt").write_text(story(4000))
+    first, text = read_spec(corpus("book.txt"), root, MANY, packs).protocol.tasks
+    assert first == MQAR()
+    assert text == BytesLM(corpus="book.txt", corpus_digest=load("book.txt", root).digest)
+    assert [path.name for path in packs.iterdir() if path.is_dir()]
+    pinned = PRESET | {"protocol": {"tasks": [text.to_data()]}}
+    assert read_spec(pinned, root, MANY).protocol.tasks == (text,)
+    (root / "book.txt").write_text(story(4001))
+    with pytest.raises(Invalid, match="the corpus has changed since the study was submitted") as raised:
+        read_spec(pinned, root, MANY)
+    assert raised.value.problems[0].pointer == "/protocol/tasks/0/corpus"
+
+
+def test_every_file_that_cannot_be_used_is_named(tmp_path: Path):
+    tasks = [{"name": "bytes_lm", "corpus": "absent"}, {"name": "mqar"}, {"name": "bytes_lm", "sequence_length": 65_536}]
+    with pytest.raises(Invalid) as raised:
+        read_spec(PRESET | {"protocol": {"tasks": tasks}}, tmp_path, MANY)
+    assert [problem.pointer for problem in raised.value.problems] == ["/protocol/tasks/0/corpus", "/protocol/tasks/2/corpus"]
+    assert "shorter sequence_length" in raised.value.problems[1].reason
 
 
 def test_a_space_that_is_too_large_for_the_service_is_refused_with_the_figures():

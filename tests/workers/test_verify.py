@@ -12,6 +12,7 @@ from nas.study import StudySpec
 from nas.tasks import BytesLM
 from search_spaces.architecture import TokenInput
 from search_spaces.presets import recall_demo
+from tests.corpora import story
 from tests.workers.runs import HYBRID, RECALL, make_run, protocol
 from workers.evaluate import evaluate
 from workers.verify import main, verify
@@ -44,7 +45,7 @@ def original(tmp_path_factory):
     """A bundle of two tasks as the exporter lays it out, and the data root of its corpus."""
     root = tmp_path_factory.mktemp("verify")
     (root / "data").mkdir()
-    (root / "data" / "book.txt").write_bytes(b"It was the best of times, it was the worst of times. " * 100)
+    (root / "data" / "book.txt").write_text(story(100))
     architecture = HYBRID.model_copy(update={"input": TokenInput(vocab_size=256)})
     rules = protocol(tasks=(RECALL, TEXT), rungs=(Rung(steps=4, replicas=2),))
     spec = StudySpec(name="verified", space=recall_demo(), protocol=rules, seed=7)
@@ -221,12 +222,12 @@ def test_other_architecture_fails(bundle, data_root):
     assert statuses(bundle, data_root)["model"] == "failed"
 
 
-@pytest.mark.parametrize("text", [None, b"Another book. " * 1000])
+@pytest.mark.parametrize("text", [None, story(100, "tomes")])
 def test_value_without_its_corpus_is_not_checked(bundle, tmp_path, text):
     root = tmp_path / "data"
     root.mkdir()
     if text is not None:
-        (root / "book.txt").write_bytes(text)
+        (root / "book.txt").write_text(text)
     found = statuses(bundle, root)
     assert found["bytes_lm bits_per_byte"] == "not checked"
     assert found["bytes_lm logits"] == found["mqar accuracy"] == "ok"

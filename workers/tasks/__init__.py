@@ -8,11 +8,14 @@ from workers.tasks.generator import Evaluation, Generator
 from workers.tasks.mqar import MQARGenerator
 
 
-def build(task: AnyTask, seed: int, data_root: Path | None) -> Generator:
-    """The generator of a task's data. Raises `nas.errors.Invalid` when the data cannot be had."""
+def build(task: AnyTask, seed: int, data_root: Path | None, packs: Path | None = None) -> Generator:
+    """The generator of a task's data. Raises `nas.errors.Invalid` when the data cannot be had.
+
+    `packs`: the folder that keeps packed corpora for other processes.
+    """
     if isinstance(task, MQAR):
         return MQARGenerator(task, seed)
-    return BytesLMGenerator(task, seed, data_root)
+    return BytesLMGenerator(task, seed, data_root, packs)
 
 
 __all__ = ["Evaluation", "Generator", "build"]

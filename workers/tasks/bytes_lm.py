@@ -1,7 +1,7 @@
 """Byte-level language modelling: the next byte of real text, scored in bits per byte on held-out documents.
 
 Training windows start anywhere in the training split; validation and test windows are drawn without overlap from splits of
-their own (`workers/tasks/corpus.py` says how documents are dealt out).
+their own (`nas/data/packing.py` says how documents are dealt out).
 """
 
 import hashlib
@@ -12,28 +12,26 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from nas.errors import Invalid
+from nas.data import corpus
 from nas.seeds import derive
 from nas.tasks import BytesLM
 from workers.batch import Batch
-from workers.tasks import corpus
 from workers.tasks.generator import Generator
 
 
 class BytesLMGenerator(Generator):
-    """The windows of one `BytesLM` document. Raises `Invalid` when the corpus is not there or too small."""
+    """The windows of one `BytesLM` document. Raises `Invalid` when the corpus cannot be used or is not the one it names."""
 
-    def __init__(self, task: BytesLM, seed: int, data_root: Path | None) -> None:
+    def __init__(self, task: BytesLM, seed: int, data_root: Path | None, packs: Path | None = None) -> None:
         self._task = task
         self._seed = seed
-        self._corpus = corpus.load(task.corpus, data_root)
-        self.digest = hashlib.sha256(f"{task.canonical_json()} {seed} {self._corpus.digest}".encode()).hexdigest()
+        self._corpus = corpus.load(task.corpus, data_root, packs, text_key=task.text_key, digest=task.corpus_digest)
+        self._corpus.check_windows(task.sequence_length, task.n_validation, task.n_test)
+        # equal data has one digest, whether it was asked for by its digest or not
+        settings = task.model_copy(update={"corpus_digest": None}).canonical_json()
+        self.digest = hashlib.sha256(f"{settings} {seed} {self._corpus.digest}".encode()).hexdigest()
         self._validation = self._held_out("validation", self._corpus.validation, task.n_validation)
         self._test = self._held_out("test", self._corpus.test, task.n_test)
-        if len(self._corpus.train) <= task.sequence_length:
-            raise Invalid(
-                f"corpus {task.corpus!r} has {len(self._corpus.train)} bytes to train on; it needs more than a sequence"
-            )
 
     def train_batch(self, replica: int, step: int, batch_size: int) -> Batch:
         """Windows at random places of the training split."""
@@ -57,11 +55,6 @@ class BytesLMGenerator(Generator):
     def _held_out(self, name: str, split: corpus.ByteArray, n_windows: int) -> Batch:
         length = self._task.sequence_length
         n_places = (len(split) - 1) // length
-        if n_places < n_windows:
-            raise Invalid(
-                f"corpus {self._task.corpus!r} has {len(split)} bytes for {name}, {n_places} windows of {length};"
-                f" n_{name} asks for {n_windows}: give more text, fewer windows or a shorter sequence_length"
-            )
         places = np.random.default_rng(derive(self._seed, name)).choice(n_places, size=n_windows, replace=False)
         return _windows(split, places * length, length)
 

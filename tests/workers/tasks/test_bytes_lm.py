@@ -4,10 +4,12 @@ from itertools import pairwise
 import pytest
 import torch
 
-from nas.corpora import STDLIB
+from nas.data import corpus
+from nas.data.location import STDLIB
 from nas.errors import Invalid
 from nas.tasks import BytesLM
-from workers.tasks import build, corpus
+from tests.corpora import story
+from workers.tasks import build
 
 SMALL = BytesLM(sequence_length=16, n_validation=16, n_test=32)
 
@@ -29,10 +31,10 @@ def test_windows_are_text_of_their_own_split():
 
 
 def test_test_windows_do_not_overlap(tmp_path):
-    # every aligned pair of bytes of the text occurs once, so equal windows would be the same place
-    text = b"".join(index.to_bytes(2, "big") for index in range(60_000))
-    (tmp_path / "numbers").write_bytes(text)
-    batch = build(BytesLM(corpus="numbers", sequence_length=64, n_validation=16, n_test=180), 1, tmp_path).test()
+    # every number occurs once, so equal windows would be the same place
+    (tmp_path / "numbers").write_text("\n\n".join(f"{number:06}" for number in range(15_000)))
+    task = BytesLM(corpus="numbers", sequence_length=64, n_validation=16, n_test=180)
+    batch, text = build(task, 1, tmp_path).test(), bytes(corpus.load("numbers", tmp_path).test)
     starts = sorted(text.index(bytes(tokens)) for tokens in batch.inputs.tolist())
     assert all(later - earlier >= 64 for earlier, later in pairwise(starts))
 
@@ -45,8 +47,8 @@ def test_same_seed_same_windows():
 
 def test_digest_follows_the_text(tmp_path):
     digests = set()
-    for letter in b"ab":
-        (tmp_path / "book.txt").write_bytes(bytes([letter]) * 20_000)
+    for word in ("times", "tomes"):
+        (tmp_path / "book.txt").write_text(story(100, word))
         digests.add(build(SMALL.model_copy(update={"corpus": "book.txt"}), 1, tmp_path).digest)
     assert len(digests) == 2
 
@@ -60,6 +62,6 @@ def test_uniform_predictor_takes_eight_bits():
 
 
 def test_small_corpus_is_refused_with_figures(tmp_path):
-    (tmp_path / "book.txt").write_bytes(b"a" * 1000)
-    with pytest.raises(Invalid, match=r"100 bytes for validation, 6 windows of 16; n_validation asks for 16"):
+    (tmp_path / "book.txt").write_text(story(10))
+    with pytest.raises(Invalid, match=r"bytes for validation, \d windows of 16, and needs 16: give more text"):
         build(SMALL.model_copy(update={"corpus": "book.txt"}), 1, tmp_path)
