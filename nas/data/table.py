@@ -61,7 +61,7 @@ def read_csv(file: SourceFile, columns: tuple[str, ...] | None) -> Table:
 
 
 def _parsed(file: SourceFile, text: TextIO, columns: tuple[str, ...] | None) -> Table:
-    rows = csv.reader(text, delimiter=_separator(text), strict=True)
+    rows = csv.reader(text, delimiter=_separator(text), skipinitialspace=True, strict=True)
     first = next(rows, [])
     has_header = not any(_is_number(cell) for cell in first) and any(cell.strip() for cell in first)
     names = _header(first) if has_header else _numbered(len(first))

@@ -84,7 +84,7 @@ def test_damaged_pack_is_made_again(tmp_path):
 
 
 def test_processes_that_pack_at_once_have_one_pack(tmp_path):
-    write(tmp_path, {"root/book.txt": story(50_000)})
+    write(tmp_path, {"root/book.txt": story(20_000)})
     code = (
         "import sys; from pathlib import Path; from nas.data import corpus; sys.stdin.read(1);"
         "print(corpus.load('book.txt', Path('root'), Path('packs')).digest)"
@@ -99,7 +99,7 @@ def test_processes_that_pack_at_once_have_one_pack(tmp_path):
             stdout=subprocess.PIPE,
             text=True,
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     for process in processes:
         assert process.stdin is not None
@@ -108,6 +108,21 @@ def test_processes_that_pack_at_once_have_one_pack(tmp_path):
     digests = {process.communicate()[0].strip() for process in processes}
     assert digests == {corpus.load("book.txt", tmp_path / "root").digest}
     assert sorted(len(path.name) for path in (tmp_path / "packs").iterdir()) == [len("lock"), 64]
+
+
+def test_packing_takes_little_memory(tmp_path):
+    paragraph = "a line of a long paragraph\n" * 40_000
+    with (tmp_path / "book.txt").open("w") as file:
+        file.writelines(f"{number}\n{paragraph}\n\n" for number in range(60))
+    code = (
+        "import resource, psutil; from pathlib import Path; from nas.data import corpus;"
+        f"bound = psutil.Process().memory_info().data + {40 * 2**20};"
+        "resource.setrlimit(resource.RLIMIT_DATA, (bound, bound));"
+        "print(len(corpus.load('book.txt', Path(), Path('packs')).train))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert int(done.stdout) > 45e6, done.stderr
 
 
 def test_text_that_is_not_the_one_asked_for_is_refused(tmp_path):

@@ -62,7 +62,7 @@ def _splits(loaded):
     ]
 
 
-@pytest.mark.parametrize(("separator", "header"), [(";", "x;y;when"), ("\t", "x\ty\twhen"), (",", '"x", "y" ,when'), (",", "")])
+@pytest.mark.parametrize(("separator", "header"), [(";", "x;y;when"), ("\t", "x\ty\twhen"), (",", '"x", "y", when'), (",", "")])
 def test_csv_may_be_written_in_several_ways(root, separator, header):
     save_csv(root / "other.csv", header=header, separator=separator)
     (root / "other.csv").write_bytes(b"\xef\xbb\xbf" + (root / "other.csv").read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
@@ -122,7 +122,7 @@ BAD_CSV = {
     "too large": ("a,b\n1,1e200\n" + ENOUGH, "above 1e+30 in line 2, column 'b'"),
     "open quote": ('a,b\n1,"2\n' + ENOUGH, "is not CSV"),
     "binary": (b"\x89PNG\0\xff", "is not UTF-8 text"),
-    "zero bytes": (b"a,b\n1,2\0\n" + ENOUGH.encode(), "line 2, column 'b' holds"),
+    "zero bytes": (b"a,b\n1,2\n1,2\0\n" + ENOUGH.encode(), "line 3, column 'b' holds"),
 }
 
 

@@ -63,5 +63,5 @@ def test_uniform_predictor_takes_eight_bits():
 
 def test_small_corpus_is_refused_with_figures(tmp_path):
     (tmp_path / "book.txt").write_text(story(10))
-    with pytest.raises(Invalid, match=r"bytes for validation, \d windows of 16, and needs 16: give more text"):
+    with pytest.raises(Invalid, match=r"bytes for validation, \d+ windows of 16, and needs 16: give more text"):
         build(SMALL.model_copy(update={"corpus": "book.txt"}), 1, tmp_path)
