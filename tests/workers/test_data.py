@@ -16,13 +16,13 @@ from tests.workers.runs import HYBRID, Rung, make_run, protocol
 from workers.evaluate import evaluate
 
 MANY = 10**9
-TEXT = {"sequence_length": 16, "n_validation": 16, "n_test": 16}
+TEXT = BytesLM(corpus="book.txt", sequence_length=16, n_validation=16, n_test=16)
 BYTES = HYBRID.model_copy(update={"input": TokenInput(vocab_size=256)})
 
 
 def submitted(root, workspace, **settings):
     """The task as `read_spec` leaves it."""
-    tasks = [{"name": "bytes_lm", "corpus": "book.txt", **TEXT, **settings}]
+    tasks = [TEXT.to_data() | settings]
     document = {"name": "x", "space": {"preset": "recall_demo"}, "protocol": {"tasks": tasks}}
     return read_spec(document, root, MANY, workspace / PACKS_FOLDER).protocol.tasks[0]
 
@@ -47,7 +47,7 @@ def test_runs_use_the_pack_that_the_submission_made(root, tmp_path):
     assert result is not None
     assert [path.stat().st_mtime_ns for path in (tmp_path / PACKS_FOLDER).glob("*/manifest.json")] == [made_ns]
     # a bundle is verified where there is no workspace, and a study may be written without a digest
-    unpinned = evaluated(root, tmp_path, BytesLM(corpus="book.txt", **TEXT), number=1).result
+    unpinned = evaluated(root, tmp_path, TEXT, number=1).result
     assert unpinned is not None
     assert unpinned.tasks[0].data_digest == result.tasks[0].data_digest
 
@@ -95,7 +95,7 @@ def test_bad_file_is_refused_at_submission_and_by_the_worker_in_the_same_words(r
     assert problem.pointer == "/protocol/tasks/0/corpus"
     assert words in problem.reason
     assert str(tmp_path) not in problem.reason
-    failure = evaluated(root, tmp_path, BytesLM(corpus="book.txt", **TEXT)).failure
+    failure = evaluated(root, tmp_path, TEXT).failure
     assert failure is not None
     assert (failure.kind, failure.message) == ("invalid", problem.reason)
     assert not list((tmp_path / PACKS_FOLDER).glob(".aside-*")), "what is refused leaves nothing half made"
@@ -130,7 +130,7 @@ def test_files_elsewhere_are_refused_at_submission_and_by_the_worker(root, tmp_p
         submitted(root, tmp_path, corpus=name)
     assert words in str(raised.value)
     assert str(tmp_path) not in str(raised.value)
-    failure = evaluated(root, tmp_path, BytesLM(corpus=name, **TEXT)).failure
+    failure = evaluated(root, tmp_path, TEXT.model_copy(update={"corpus": name})).failure
     assert failure is not None
     assert words in failure.message
 
