@@ -8,11 +8,12 @@ import pytest
 
 from nas.data.cache import PACKS_FOLDER
 from nas.errors import Invalid
+from nas.protocol import Rung
 from nas.submission import read_spec
 from nas.tasks import BytesLM
 from search_spaces.architecture import TokenInput
 from tests.corpora import story
-from tests.workers.runs import HYBRID, Rung, make_run, protocol
+from tests.workers.runs import HYBRID, make_run, protocol
 from workers.evaluate import evaluate
 
 MANY = 10**9
