@@ -7,6 +7,7 @@ a resample is one matrix product.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Final, Self
 
@@ -85,6 +86,14 @@ class Additive:
             return 0.0
         return max(0.0, 1 - float(self.residual @ self.residual) / self.freedom / float(self.score.var(ddof=1)))
 
+    def f_test(self, squares: float, rank: int, *, added: bool = False) -> float:
+        """The chance that `rank` columns without meaning explain as much. added: the model does not have them yet."""
+        left = float(self.residual @ self.residual) - added * squares
+        freedom, rounding = self.freedom - added * rank, 1e-14 * len(self.score) * float(self.score.var())
+        if freedom < 1 or squares <= rounding:
+            return 1.0
+        return float(fdtrc(rank, freedom, squares / rank / (left / freedom))) if left > rounding else 0.0
+
     def coefficients(self, values: Array) -> list[Array]:
         """Of each factor's columns, for values (..., trials)."""
         every = values @ self.columns @ self.inverse
@@ -97,16 +106,7 @@ class Additive:
         place = slice(start, start + self.factors[at].n_columns)
         own = self.coefficients(self.score)[at]
         squares = float(own @ np.linalg.solve(self.inverse[place, place], own))
-        return f_test(squares, len(own), float(self.residual @ self.residual), self.freedom)
-
-
-def f_test(squares: float, rank: int, residual_squares: float, freedom: int) -> float:
-    """The chance that columns without meaning explain as much."""
-    if rank == 0 or freedom < 1:
-        return 1.0
-    if residual_squares <= 1e-20 * squares:
-        return 0.0
-    return float(fdtrc(rank, freedom, max(0.0, squares) / rank / (residual_squares / freedom)))
+        return self.f_test(squares, len(own))
 
 
 def wild(residual: Array, leverage: Array, freedom: int) -> Array:
@@ -114,5 +114,11 @@ def wild(residual: Array, leverage: Array, freedom: int) -> Array:
     left = 1 - leverage
     typical = float(np.sqrt(residual @ residual / max(freedom, 1)))
     jackknifed = np.where(left > 1e-6, residual / np.maximum(left, 1e-6), typical)
-    generator = np.random.default_rng(derive("wild", len(residual)))
-    return np.asarray(generator.choice((-1.0, 1.0), (N_RESAMPLES, len(residual))) * jackknifed, dtype=np.float64)
+    return np.asarray(_signs(len(residual)) * jackknifed, dtype=np.float64)
+
+
+@lru_cache(maxsize=2)
+def _signs(n: int) -> Array:
+    """The same for all genes and pairs of n trials."""
+    generator = np.random.default_rng(derive("signs of residuals", n))
+    return np.asarray(generator.integers(0, 2, (N_RESAMPLES, n)) * 2.0 - 1.0, dtype=np.float64)

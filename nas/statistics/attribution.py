@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.statistics.additive import Additive, Block, block, f_test, wild
+from nas.statistics.additive import Additive, Block, block, wild
 from nas.statistics.intervals import NORMAL_975
 from nas.statistics.levels import Factor, Label, factors
 from nas.statistics.ties import holm
@@ -162,7 +162,6 @@ class _Pair:
 
 def _pairs(model: Additive) -> Iterator[_Pair]:
     """Every pair that has enough trials and adds something that no single gene does; p-values not yet corrected."""
-    squares = float(model.residual @ model.residual)
     coded = {factor.gene: factor.columns() for factor in model.factors}
     for one, other in combinations(model.factors, 2):
         both = int((one.present & other.present).sum())
@@ -172,7 +171,7 @@ def _pairs(model: Additive) -> Iterator[_Pair]:
         added = block(products - model.whole.fit(products.T).T, like=products)
         if added.rank:
             own = float(((model.residual @ added.basis) ** 2).sum())
-            yield _Pair(one, other, added, own, f_test(own, added.rank, squares - own, model.freedom - added.rank))
+            yield _Pair(one, other, added, own, model.f_test(own, added.rank, added=True))
 
 
 def _strongest(model: Additive, pairs: Sequence[_Pair]) -> tuple[Interaction, ...]:

@@ -45,34 +45,35 @@ class Interval:
 def mean_interval(values: Sequence[float], sample_error: float = 0.0) -> Interval:
     """The mean of one value per seed. `sample_error` is the standard error from the test sample that all seeds share.
 
-    The two are put together by squares of the distances to the mean on each side (MOVER, Zou and Donner 2008). One seed has
-    the test sample's interval only. Raises ValueError without values, and for one value whose test sample is not known.
+    It takes part in the bootstrap, and never makes the interval narrower than that over seeds. One seed has the test sample's
+    interval only. Raises ValueError without values, and for one value whose test sample is not known.
     """
     if len(values) < 2 and not (values and sample_error > 0):
         raise ValueError("an interval needs two seeds or more, or one and the standard error of its test sample")
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    value = float(ordered.mean())
-    over_sample = NORMAL_975 * sample_error
+    value, of_sample = float(ordered.mean()), NORMAL_975 * sample_error
     if len(values) == 1:
-        return Interval(value, value - over_sample, value + over_sample, "test_sample")
-    below, above = _reach(ordered)
-    return Interval(value, value - math.hypot(below, over_sample), value + math.hypot(above, over_sample), "replicas")
+        return Interval(value, value - of_sample, value + of_sample, "test_sample")
+    below, above = _reach(ordered, 0.0)
+    if sample_error > 0:
+        # few seeds may happen to agree, and then a second source of error would make their interval narrower
+        both = _reach(ordered, sample_error)
+        below, above = max(below, both[0], of_sample), max(above, both[1], of_sample)
+    return Interval(value, value - below, value + above, "replicas")
 
 
-def _reach(values: Array) -> tuple[float, float]:
-    """How far the interval over seeds goes below and above the mean."""
-    n = len(values)
-    spread = float(values.std(ddof=1))
+def _reach(values: Array, sample_error: float) -> tuple[float, float]:
+    """How far the interval goes below and above the mean."""
+    n, spread = len(values), float(values.std())
     # equal numbers may differ from their mean in the last digit
     if spread <= 1e-12 * float(np.abs(values).max()):
         return 0.0, 0.0
-    standard = (values - values.mean()) / float(values.std())
-    low, high = np.quantile(_studentised(standard), (0.025, 0.975))
-    error = spread / math.sqrt(n)
+    low, high = np.quantile(_studentised((values - values.mean()) / spread, sample_error / spread), (0.025, 0.975))
+    error = math.hypot(spread / math.sqrt(n - 1), sample_error)
     return max(0.0, float(high)) * error, max(0.0, -float(low)) * error
 
 
-def _studentised(standard: Array) -> Array:
+def _studentised(standard: Array, sample_error: float) -> Array:
     """Each resample's mean in units of its standard error. `standard` has mean 0 and standard deviation 1."""
     n = len(standard)
     draws = _draws(n)
@@ -80,8 +81,9 @@ def _studentised(standard: Array) -> Array:
     kept = math.sqrt(1 - noise**2)
     total = kept * (draws.counts @ standard) + noise * draws.noise.sum(axis=1)
     squares = kept**2 * (draws.counts @ standard**2) + 2 * kept * noise * (draws.noise @ standard) + noise**2 * draws.squares
-    variance = (squares - total**2 / n) / (n - 1)
-    return np.asarray(total / np.sqrt(n * np.maximum(variance, 1e-300)), dtype=np.float64)
+    variance = np.maximum(squares - total**2 / n, 1e-300) / (n - 1)
+    moved = total / n + sample_error * draws.sample
+    return np.asarray(moved / np.sqrt(variance / n + sample_error**2), dtype=np.float64)
 
 
 def smoothing(n: int) -> float:
@@ -91,11 +93,12 @@ def smoothing(n: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """Of each resample: how often each value was drawn, the noise that fell on it, and the sum of the noise's squares."""
+    """Of each resample: how often each value was drawn, the noise that fell on it, its squares' sum, and the test sample's."""
 
     counts: Array
     noise: Array
     squares: Array
+    sample: Array
 
 
 @lru_cache(maxsize=32)
@@ -108,4 +111,4 @@ def _draws(n: int) -> _Draws:
     counts, fallen = np.zeros((N_RESAMPLES, n)), np.zeros((N_RESAMPLES, n))
     np.add.at(counts, (resample, chosen.ravel()), 1.0)
     np.add.at(fallen, (resample, chosen.ravel()), noise.ravel())
-    return _Draws(counts, fallen, (noise**2).sum(axis=1))
+    return _Draws(counts, fallen, (noise**2).sum(axis=1), generator.standard_normal(N_RESAMPLES))
