@@ -2,9 +2,9 @@
 
 Three seeds alone cannot tell a difference of means from luck: their two degrees of freedom ask for 4.3 standard errors, and for
 hundreds in a family of many tests. Trials of one study have much alike, so each one's variance is drawn towards the pooled one,
-as far as the variances prove to be alike (Smyth 2004, as in limma). Two cautions beside that paper, without which equal trials
-were told apart in up to half of all simulated studies: no variance is taken below the pooled one, since three seeds may all do
-what another seed would not; and the variances' own spread is taken half a standard error wider than it looks.
+as far as the variances prove to be alike (Smyth 2004, as in limma). Two cautions beside that paper, without which a seed that
+may fail made groups of equal trials in up to half of all simulated studies: the variance to be drawn to is the plain mean, not
+that of the logarithms, and the variances' own spread is taken half a standard error wider than it looks.
 """
 
 import math
@@ -31,7 +31,7 @@ def moderated(variances: Array, degrees_of_freedom: Array) -> tuple[Array, Array
     alike = _alikeness(variances, degrees_of_freedom)
     freedom = degrees_of_freedom + alike
     drawn = (degrees_of_freedom * variances + alike * pooled) / freedom
-    return np.maximum(drawn, pooled), np.minimum(freedom, total)
+    return drawn, np.minimum(freedom, total)
 
 
 def _alikeness(variances: Array, degrees_of_freedom: Array) -> float:
