@@ -1,25 +1,18 @@
 """From trainings to a score: the learning rate that validation chose, test values at it, and a 95 % interval. Pure functions.
 
-The interval covers the draw of the test sequences, which all replicas share, and with two replicas or more also their seeds, by
-Student's t over whole replicas. `Result.interval` says which.
+The interval covers the draw of the test sequences, which all replicas share, and with two replicas or more also their seeds
+(`nas.statistics.intervals`). `Result.interval` says which.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 from typing import Literal
 
+from nas.statistics.intervals import mean_interval
 from nas.tasks import Task
-
-NORMAL_975 = NormalDist().inv_cdf(0.975)
-
-STUDENT_975 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042, 2.040,
-)  # fmt: skip
-"""The 97.5 % quantile of Student's t with 1, 2, ... 31 degrees of freedom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +129,10 @@ def sensitivity(task: Task, measured: Mapping[int, Sequence[Measured | None]]) -
 def score(tasks: Sequence[Chosen]) -> Score:
     """The mean of the tasks' scores, with an interval cut to the scale's 0 to 1."""
     by_replica = [fmean(scores) for scores in zip(*(task.scores for task in tasks), strict=True)]
-    value = fmean(by_replica)
-    reach = NORMAL_975 * math.hypot(*(task.sample_score_error for task in tasks)) / len(tasks)
-    if len(by_replica) > 1:
-        over_seeds = STUDENT_975[len(by_replica) - 2] * stdev(by_replica) / math.sqrt(len(by_replica))
-        reach = math.hypot(reach, over_seeds)
-    kind: Literal["replicas", "test_sample"] = "replicas" if len(by_replica) > 1 else "test_sample"
+    of_sample = math.hypot(*(task.sample_score_error for task in tasks)) / len(tasks)
+    interval = mean_interval(by_replica, of_sample).within(0, 1)
     validation = fmean(task.validation_score for task in tasks)
-    return Score(value, max(0.0, value - reach), min(1.0, value + reach), kind, validation)
+    return Score(fmean(by_replica), interval.low, interval.high, interval.covers, validation)
 
 
 def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
