@@ -5,12 +5,13 @@ through all rungs; a repeated run goes before a promoted one, a promoted one bef
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nas.changes import Changes
 from nas.halving import Halving
-from nas.objectives import ranked_values
+from nas.metrics import reported_metrics, search_metrics
+from nas.objectives import Values, asked_of, objectives_of, ranked_values
 from nas.pareto import ParetoFront
 from nas.ports import Batch, Claim, Kept, RunRecord, Standing
 from nas.proposals import Proposals
@@ -44,6 +45,7 @@ class Campaign:
         self.study_id, self.spec, self.state = claim.study_id, spec, claim.state
         self._changes = Changes(sequence=last_sequence + 1)
         self._proposals = Proposals(spec, max_params=max_params)
+        self._objectives, self._asked = objectives_of(spec), asked_of(spec)
         self._front = ParetoFront()
         self._halving = _halving_of(spec)
         self._data_seed = derive(spec.seed, "data")
@@ -106,11 +108,14 @@ class Campaign:
         """Take in a stored trial. In order of number, before everything else."""
         self._proposals.replay(standing)
         waits = standing.state in (TrialState.PAUSED, TrialState.PRUNED)
-        for rung, (score, validation_score) in enumerate(zip(standing.scores, standing.validation_scores, strict=True)):
-            promoted = rung < len(standing.scores) - 1 or not waits
-            self._rank(standing.number, rung, validation_score, standing.cost, promoted=promoted)
-            self._front.add(standing.number, rung, ranked_values(self.spec.objectives, score, standing.cost))
-        measured = bool(standing.scores) or standing.state is TrialState.FAILED
+        for rung, (reported, searched) in enumerate(zip(standing.reported, standing.searched, strict=True)):
+            last = rung == len(standing.reported) - 1
+            if last and standing.state is TrialState.INFEASIBLE:
+                self._front.remove(standing.number)
+                break
+            self._rank(standing.number, rung, searched, standing.cost, promoted=not (last and waits))
+            self._front.add(standing.number, rung, self._ranked(reported, standing.cost))
+        measured = bool(standing.reported) or standing.state is TrialState.FAILED
         self._n_measured += measured and standing.reference is None
         if standing.state is TrialState.PAUSED:
             self._folders[standing.number] = standing.folders
@@ -120,12 +125,12 @@ class Campaign:
     def _replay_live(self, standing: Standing) -> None:
         live = self._live[standing.number] = Live(
             trial=replace(self._proposals.rebuild(standing.number), state=standing.state),
-            rung=len(standing.scores),
+            rung=len(standing.reported),
             attempt=standing.attempts,
             failures=standing.failures,
             folders=standing.folders,
         )
-        (self._ready if standing.attempts or standing.scores else self._fresh).append(live)
+        (self._ready if standing.attempts or standing.reported else self._fresh).append(live)
 
     def resume(self, running: Sequence[RunKey]) -> None:
         """The runs an earlier driver left behind are lost, which is no failure of theirs unless it happens again and again."""
@@ -224,6 +229,7 @@ class Campaign:
         live = self._in_flight.pop(finished.key, None)
         if live is None:
             return
+        finished = _complete(finished, self._asked)
         if finished.result is not None:
             self._accept_result(live, finished, finished.result)
         else:
@@ -235,16 +241,13 @@ class Campaign:
         self._n_failures = 0
         self._measure(live)
         self._end_run(finished, RunState.SUCCEEDED, score=result.score)
-        self._rank(number, rung, result.validation_score, live.trial.cost)
-        self._proposals.tell(number, result.validation_score, live.trial.cost)
-        flags = self._front.add(number, rung, ranked_values(self.spec.objectives, result.score, live.trial.cost))
-        state = self._state_after(number, rung)
-        row = replace(live.trial, state=state, rung=rung, result=result, pareto=number in self._front)
+        broken = self._judge(live, result)
+        state = TrialState.INFEASIBLE if broken else self._state_after(number, rung)
+        row = replace(live.trial, state=state, rung=rung, result=result, pareto=number in self._front, reason=broken)
         self._changes.trial(row)
-        self._changes.flags(flags)
-        self._tell_watchers(number, state, rung=rung, score=result.score)
+        self._tell_watchers(number, state, rung=rung, score=result.score, reason=broken)
         folders = (*live.folders, result.folder)
-        self._keep(number, folders, ended=state is TrialState.COMPLETED)
+        self._keep(number, folders, ended=state in FINAL_TRIAL_STATES)
         if state is TrialState.QUEUED:
             live.trial = replace(live.trial, state=state)
             live.rung, live.attempt, live.failures, live.folders = rung + 1, 0, 0, folders
@@ -253,6 +256,19 @@ class Campaign:
         del self._live[number]
         if state is TrialState.PAUSED:
             self._folders[number] = folders
+
+    def _judge(self, live: Live, result: Result) -> str | None:
+        """What a result means for the search and the front; the constraints that it breaks, if any."""
+        number, cost, searched = live.trial.number, live.trial.cost, search_metrics(result)
+        broken = self._proposals.broken(searched)
+        if broken:
+            self._proposals.reject(number, searched)
+            self._changes.flags(self._front.remove(number))
+            return broken[:MAX_REASON]
+        self._rank(number, live.rung, searched, cost)
+        self._proposals.tell(number, searched, cost)
+        self._changes.flags(self._front.add(number, live.rung, self._ranked(reported_metrics(result), cost)))
+        return None
 
     def _state_after(self, number: int, rung: int) -> TrialState:
         """A reference goes through all rungs, and so does everybody in a study without halving."""
@@ -285,11 +301,13 @@ class Campaign:
     def _measure(self, live: Live) -> None:
         self._n_measured += live.rung == 0 and live.trial.reference is None
 
-    def _rank(self, number: int, rung: int, validation_score: float, cost: Cost, *, promoted: bool = False) -> None:
+    def _ranked(self, measured: Mapping[str, float], cost: Cost) -> Values:
+        return ranked_values(self._objectives, measured, cost)
+
+    def _rank(self, number: int, rung: int, searched: Mapping[str, float], cost: Cost, *, promoted: bool = False) -> None:
         """For promotion, which like the sampler never sees test data: the reported scores are no product of the search."""
         if self._halving and self._halved(number) and rung < self.spec.protocol.last_rung:
-            values = ranked_values(self.spec.objectives, validation_score, cost)
-            self._halving.record(number, rung, values, promoted=promoted)
+            self._halving.record(number, rung, self._ranked(searched, cost), promoted=promoted)
 
     def _halved(self, number: int) -> bool:
         return self._halving is not None and not self._proposals.is_reference(number)
@@ -375,6 +393,22 @@ _FATAL = Failure(
 
 def _finished(key: RunKey, failure: Failure) -> Finished:
     return Finished(study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, failure=failure)
+
+
+def _complete(finished: Finished, asked: Sequence[str]) -> Finished:
+    """The same, or the failure of a result that lacks a metric of the study's."""
+    if finished.result is None:
+        return finished
+    reported, searched = reported_metrics(finished.result), search_metrics(finished.result)
+    lacking = [name for name in asked if name not in reported or name not in searched]
+    if not lacking:
+        return finished
+    failure = Failure(
+        kind="invalid",
+        message=f"the result has no {', '.join(lacking)}, which the study asks for",
+        hint="A device or task may be unable to measure it: take it out of objectives and constraints, and submit again.",
+    )
+    return _finished(finished.key, failure)
 
 
 def _reason(failure: Failure) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from random import Random
 
-from nas.constraints import excess, limits
+from nas.constraints import exact_limits, excess
+from nas.metrics import exact_metrics
 from nas.study import StudySpec
 from search_spaces.cost import price
 from search_spaces.primitives import Cost, CostContext
@@ -39,7 +40,7 @@ class Quote:
 def quote(spec: StudySpec, max_params: int) -> Quote:
     """Price a study for a service that accepts so many parameters."""
     costs = list(sampled_costs(spec.space, spec.cost_at.context))
-    kept = limits(spec, max_params)
+    kept = exact_limits(spec, max_params)
     everybody = [spec.budget.trials + len(spec.references)] * len(spec.protocol.rungs)
     planned = _planned_trials(spec)
     return Quote(
@@ -47,7 +48,7 @@ def quote(spec: StudySpec, max_params: int) -> Quote:
         least=_extreme(min, costs),
         most=_extreme(max, costs),
         params_bound=spec.space.params_bound(),
-        feasible_share=sum(excess(cost, kept) == 0 for cost in costs) / len(costs),
+        feasible_share=sum(excess(exact_metrics(cost), kept) == 0 for cost in costs) / len(costs),
         runs=sum(everybody),
         optimiser_steps=_steps(spec, everybody),
         planned_runs=sum(planned),

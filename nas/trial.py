@@ -25,7 +25,14 @@ class TrialState(StrEnum):
 TRIAL_TRANSITIONS: dict[TrialState, frozenset[TrialState]] = {
     TrialState.QUEUED: frozenset({TrialState.RUNNING, TrialState.CANCELLED}),
     TrialState.RUNNING: frozenset(
-        {TrialState.QUEUED, TrialState.PAUSED, TrialState.COMPLETED, TrialState.FAILED, TrialState.CANCELLED}
+        {
+            TrialState.QUEUED,
+            TrialState.PAUSED,
+            TrialState.COMPLETED,
+            TrialState.INFEASIBLE,
+            TrialState.FAILED,
+            TrialState.CANCELLED,
+        }
     ),
     TrialState.PAUSED: frozenset({TrialState.QUEUED, TrialState.PRUNED, TrialState.CANCELLED}),
     TrialState.COMPLETED: frozenset(),

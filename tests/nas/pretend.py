@@ -38,6 +38,14 @@ def succeed(run: Run) -> Finished:
     return _finished(run, result=result)
 
 
+def measure(run: Run, **metrics: float) -> Finished:
+    """The run's result, with these metrics of its task."""
+    finished = succeed(run)
+    assert finished.result is not None
+    task = finished.result.tasks[0].model_copy(update={"metrics": metrics})
+    return finished.model_copy(update={"result": finished.result.model_copy(update={"tasks": (task,)})})
+
+
 def fail(run: Run, kind: FailureKind) -> Finished:
     """The run's failure."""
     return _finished(run, failure=Failure(kind=kind, message=f"pretended {kind}"))

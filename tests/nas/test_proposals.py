@@ -33,9 +33,9 @@ def test_proposals_tell_a_duplicate_what_its_twin_is_told():
     made = proposals()
     early = until_duplicate(made)
     assert heard(made, early.number) is None
-    made.tell(early.twin, 0.25, early.cost)
+    made.tell(early.twin, {"score": 0.25}, early.cost)
     assert heard(made, early.number) == heard(made, early.twin) == (0.25,)
-    made.tell(early.twin, 0.75, early.cost)
+    made.tell(early.twin, {"score": 0.75}, early.cost)
     assert heard(made, early.number) == (0.75,)
     late = next(trial for trial in iter(made.propose, None) if trial.twin == early.twin)
     assert heard(made, late.number) == (0.75,)
@@ -50,7 +50,7 @@ def test_proposals_tell_the_score_of_a_reference_to_those_that_are_it():
     same = until_duplicate(made)
     while same.twin != 0:
         same = until_duplicate(made)
-    made.tell(0, 0.5, reference.cost)
+    made.tell(0, {"score": 0.5}, reference.cost)
     assert heard(made, same.number) == (0.5,)
     assert heard(made, 0) is None, "the sampler did not propose it"
 
@@ -94,12 +94,13 @@ def test_proposals_replayed_go_on_alike():
         trial = live.propose()
         scores = (trial.cost.params / 1e6,) if trial.state is TrialState.QUEUED else ()
         for score in scores:
-            live.tell(trial.number, score, trial.cost)
+            live.tell(trial.number, {"score": score}, trial.cost)
         state = TrialState.PAUSED if scores else trial.state
         history.append(
             Standing(
                 number=trial.number, state=state, params=trial.params, digest=trial.architecture.digest, cost=trial.cost,
-                twin=trial.twin, scores=(0.5,) * len(scores), validation_scores=scores,
+                twin=trial.twin, reported=({"score": 0.5},) * len(scores),
+                searched=tuple({"score": score} for score in scores),
             )
         )  # fmt: skip
     for standing in history:
