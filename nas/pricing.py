@@ -8,9 +8,12 @@ from dataclasses import astuple, dataclass
 from random import Random
 
 from nas.constraints import exact_limits, excess
+from nas.members import matched
 from nas.metrics import exact_metrics
 from nas.study import StudySpec
+from search_spaces.architecture import Architecture
 from search_spaces.cost import price
+from search_spaces.matching import Unmatched
 from search_spaces.primitives import Cost, CostContext
 from search_spaces.space import Space
 
@@ -21,7 +24,8 @@ N_SAMPLES = 200
 class Quote:
     """space_size: assignments. least, most: each cost over sampled members. params_bound: no member has more.
 
-    feasible_share: of the sampled members, those that keep the constraints and the service's limit, 0 to 1. runs,
+    least, most and params_bound are of the space as it is, before a matched study changes sizes. feasible_share: of the sampled
+    members, those that can be matched, and then keep the constraints and the service's limit, 0 to 1. runs,
     optimiser_steps: at most so many, references included; planned_runs, planned_steps: so many when halving keeps exactly
     1/eta of every rung.
     """
@@ -40,7 +44,6 @@ class Quote:
 def quote(spec: StudySpec, max_params: int) -> Quote:
     """Price a study for a service that accepts so many parameters."""
     costs = list(sampled_costs(spec.space, spec.cost_at.context))
-    kept = exact_limits(spec, max_params)
     everybody = [spec.budget.trials + len(spec.references)] * len(spec.protocol.rungs)
     planned = _planned_trials(spec)
     return Quote(
@@ -48,7 +51,7 @@ def quote(spec: StudySpec, max_params: int) -> Quote:
         least=_extreme(min, costs),
         most=_extreme(max, costs),
         params_bound=spec.space.params_bound(),
-        feasible_share=sum(excess(exact_metrics(cost), kept) == 0 for cost in costs) / len(costs),
+        feasible_share=sum(_feasible(spec, max_params)) / N_SAMPLES,
         runs=sum(everybody),
         optimiser_steps=_steps(spec, everybody),
         planned_runs=sum(planned),
@@ -56,10 +59,27 @@ def quote(spec: StudySpec, max_params: int) -> Quote:
     )
 
 
-def sampled_costs(space: Space, context: CostContext) -> Iterator[Cost]:
-    """Of `N_SAMPLES` random members, the same ones for everybody who asks."""
+def sampled(space: Space) -> Iterator[Architecture]:
+    """`N_SAMPLES` random members, the same ones for everybody who asks."""
     rng = Random(0)
-    return (price(space.build(space.sample(rng)), context) for _ in range(N_SAMPLES))
+    return (space.build(space.sample(rng)) for _ in range(N_SAMPLES))
+
+
+def sampled_costs(space: Space, context: CostContext) -> Iterator[Cost]:
+    """Of each of them."""
+    return (price(architecture, context) for architecture in sampled(space))
+
+
+def _feasible(spec: StudySpec, max_params: int) -> Iterator[bool]:
+    """Of each of them, whether a study would train it."""
+    kept = exact_limits(spec, max_params)
+    for architecture in sampled(spec.space):
+        try:
+            cost = price(matched(spec, architecture), spec.cost_at.context)
+        except Unmatched:
+            yield False
+        else:
+            yield excess(exact_metrics(cost), kept) == 0
 
 
 def _extreme(choose: Callable[[Iterable[int]], int], costs: list[Cost]) -> Cost:

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from nas.brain import Brain
 from nas.constraints import exact_limits, excess, explain, measured_limits
+from nas.members import matched, unmatched
 from nas.metrics import exact_metrics
 from nas.objectives import Values, objective_values, objectives_of
 from nas.ports import Standing
-from nas.references import build_reference
 from nas.study import StudySpec
 from nas.trial import Trial, TrialState
 from search_spaces.cost import price
+from search_spaces.matching import Unmatched
 from search_spaces.primitives import Cost
 from search_spaces.summary import summarise
 
@@ -71,10 +72,14 @@ class Proposals:
         return trial
 
     def rebuild(self, number: int) -> Trial:
-        """A trial's row as it was when it was proposed, from its gene values alone."""
+        """A trial's row as it was when it was proposed, from its gene values alone; a reason where it cannot be matched."""
         reference = self._spec.references[number] if self.is_reference(number) else None
         params = self._brain.params(number)
-        architecture = build_reference(reference, self._spec.space) if reference else self._spec.space.build(params)
+        architecture, reason = unmatched(self._spec, params, reference), None
+        try:
+            architecture = matched(self._spec, architecture)
+        except Unmatched as problem:
+            reason = str(problem)
         return Trial(
             number=number,
             state=TrialState.QUEUED,
@@ -83,6 +88,7 @@ class Proposals:
             summary=summarise(architecture),
             cost=price(architecture, self._spec.cost_at.context),
             reference=reference,
+            reason=reason,
         )
 
     def tell(self, number: int, searched: Mapping[str, float], cost: Cost) -> None:
@@ -134,7 +140,8 @@ class Proposals:
             self.tell(number, standing.searched[-1], standing.cost)
 
     def _judge(self, trial: Trial) -> Trial:
-        reason = explain(exact_metrics(trial.cost), self._limits)
+        reasons = filter(None, (trial.reason, explain(exact_metrics(trial.cost), self._limits)))
+        reason = "; ".join(reasons) or None
         if reason is not None:
             self._reject(trial.number, trial.cost)
             return replace(trial, state=TrialState.INFEASIBLE, reason=reason)
@@ -151,7 +158,13 @@ class Proposals:
 
     def _reject(self, number: int, cost: Cost) -> None:
         if not self.is_reference(number):
-            self._brain.reject(number, excess(exact_metrics(cost), self._limits))
+            self._brain.reject(number, excess(exact_metrics(cost), self._limits) + self._miss(cost))
+
+    def _miss(self, cost: Cost) -> float:
+        """How far from the cost it compares at a study's proposal is, as a share; 0 where it is near enough."""
+        goal = self._spec.matched.goal if self._spec.matched else None
+        value = exact_metrics(cost)[goal.metric] if goal else 0
+        return 0.0 if goal is None or goal.met(value) else goal.miss(value)
 
     def _pair(self, number: int, twin: int) -> None:
         """The sampler hears of a duplicate what it hears of its twin."""

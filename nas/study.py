@@ -15,6 +15,7 @@ from nas.metrics import METRICS, unmeasurable
 from nas.protocol import Protocol
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
+from search_spaces.matching import MatchedCost, Target
 from search_spaces.primitives import CostContext
 from search_spaces.space import Space
 from search_spaces.zoo import ZOO
@@ -98,6 +99,22 @@ class Constraint(Document):
         return self
 
 
+class Matched(Document):
+    """A comparison at equal cost: every architecture, references too, is brought to `target`, so `metric` explains nothing.
+
+    Parameters and FLOPs are reached by the width of all FFNs, dense or of experts; decode state by the recurrent state size.
+    """
+
+    metric: MatchedCost
+    target: Annotated[int, Field(ge=1, le=10**15)]
+    tolerance: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+
+    @property
+    def goal(self) -> Target:
+        """The same, for the solver."""
+        return Target(self.metric, self.target, self.tolerance)
+
+
 class Sampler(Document):
     """Who proposes architectures. The first `n_startup` proposals are random where the sampler learns."""
 
@@ -129,6 +146,7 @@ class StudySpec(Document):
     protocol: Protocol = Protocol()
     objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
+    matched: Matched | None = None
     sampler: Sampler = Sampler()
     halving: Halving | None = Halving()
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
