@@ -1,7 +1,7 @@
 """What the driver needs of the outside world: a store, an executor, a clock. Nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nas.run import Finished, Run, RunKey, RunState
@@ -89,6 +89,8 @@ class Standing:
 
     digest: the architecture's. reported, searched, folders: of its results, one per rung it has passed, lowest first: what the
     study asks for (`nas.objectives.asked_of`), on test data and as the search sees it.
+    After the last rung come those of fresh seeds; where a study has such, rates: what the last rung chose for each task, and
+    finals: everything that was measured on test data at the last rung, and then with each fresh seed.
     attempts: the highest attempt so far at the rung after those; failures: how many of them failed (lost ones did not).
     """
 
@@ -102,6 +104,8 @@ class Standing:
     reported: tuple[Mapping[str, float], ...] = ()
     searched: tuple[Mapping[str, float], ...] = ()
     folders: tuple[str, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
+    finals: tuple[Mapping[str, float], ...] = ()
     attempts: int = 0
     failures: int = 0
 

@@ -27,7 +27,7 @@ class Quote:
     least, most and params_bound are of the space as it is, before a matched study changes sizes. feasible_share: of the sampled
     members, those that can be matched, and then keep the constraints and the service's limit, 0 to 1. runs,
     optimiser_steps: at most so many, references included; planned_runs, planned_steps: so many when halving keeps exactly
-    1/eta of every rung.
+    1/eta of every rung and the first fresh seeds tell all leaders apart.
     """
 
     space_size: int
@@ -46,16 +46,18 @@ def quote(spec: StudySpec, max_params: int) -> Quote:
     costs = list(sampled_costs(spec.space, spec.cost_at.context))
     everybody = [spec.budget.trials + len(spec.references)] * len(spec.protocol.rungs)
     planned = _planned_trials(spec)
+    confirming = _confirming(spec, everybody[-1]) * spec.confirmation.seeds if spec.confirmation else 0
+    planned_confirming = _confirming(spec, planned[-1]) * spec.confirmation.first if spec.confirmation else 0
     return Quote(
         space_size=spec.space.size(),
         least=_extreme(min, costs),
         most=_extreme(max, costs),
         params_bound=spec.space.params_bound(),
         feasible_share=sum(_feasible(spec, max_params)) / N_SAMPLES,
-        runs=sum(everybody),
-        optimiser_steps=_steps(spec, everybody),
-        planned_runs=sum(planned),
-        planned_steps=_steps(spec, planned),
+        runs=sum(everybody) + confirming,
+        optimiser_steps=_steps(spec, everybody) + _fresh_steps(spec, confirming),
+        planned_runs=sum(planned) + planned_confirming,
+        planned_steps=_steps(spec, planned) + _fresh_steps(spec, planned_confirming),
     )
 
 
@@ -94,6 +96,17 @@ def _planned_trials(spec: StudySpec) -> list[int]:
         trials.append(alive + len(spec.references))
         alive = max(1, alive // spec.halving.eta) if spec.halving else alive
     return trials
+
+
+def _confirming(spec: StudySpec, n_finalists: int) -> int:
+    """How many of those at the last rung are confirmed: the references and the leaders."""
+    n_leaders = spec.confirmation.leaders if spec.confirmation else 0
+    return min(n_finalists, n_leaders + len(spec.references))
+
+
+def _fresh_steps(spec: StudySpec, n_runs: int) -> int:
+    """A run with a fresh seed trains each task once, at one learning rate."""
+    return n_runs * len(spec.protocol.tasks) * spec.protocol.rungs[-1].steps
 
 
 def _steps(spec: StudySpec, trials: list[int]) -> int:

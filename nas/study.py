@@ -129,6 +129,22 @@ class Halving(Document):
     eta: Annotated[int, Field(ge=2, le=16)] = 3
 
 
+class Confirmation(Document):
+    """The best at the last rung are measured again from scratch, once for each of up to `seeds` fresh seeds.
+
+    The first of a search is partly the luckiest (winner's curse), so its score says too much. Every reference, and as many
+    `leaders` as there are, gets two seeds; more go only to those that the seeds so far do not tell apart from the best.
+    """
+
+    seeds: Annotated[int, Field(ge=1, le=32)] = 3
+    leaders: Annotated[int, Field(ge=1, le=100)] = 5
+
+    @property
+    def first(self) -> int:
+        """Seeds that everybody gets who is confirmed."""
+        return min(2, self.seeds)
+
+
 class Budget(Document):
     """How much may be spent. `trials` counts distinct architectures that were trained, references not included."""
 
@@ -149,6 +165,7 @@ class StudySpec(Document):
     matched: Matched | None = None
     sampler: Sampler = Sampler()
     halving: Halving | None = Halving()
+    confirmation: Confirmation | None = None
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     budget: Budget = Budget()
     cost_at: CostAt = CostAt()

@@ -122,7 +122,8 @@ class _Search:
     def _fields(self, part: Primitive) -> tuple[str, ...]:
         if not self._by_state:
             return fields_with(part, Rule.HIDDEN)
-        return (STATE_SIZES[type(part)],) if type(part) in STATE_SIZES else ()
+        state = STATE_SIZES.get(type(part))
+        return (state,) if state else ()
 
     def crossing(self, step: int) -> int:
         """The steps that come nearest to the target."""

@@ -11,15 +11,10 @@ from operator import mul
 from statistics import NormalDist, fmean, stdev
 from typing import Literal
 
+from nas.student import STUDENT_975
 from nas.tasks import Task
 
 NORMAL_975 = NormalDist().inv_cdf(0.975)
-
-STUDENT_975 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042, 2.040,
-)  # fmt: skip
-"""The 97.5 % quantile of Student's t with 1, 2, ... 31 degrees of freedom."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal_column,
     select,
     type_coerce,
     update,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by, array, insert
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array, insert
 
 from nas.metrics import reported_metrics
 from nas.ports import Move, Standing
@@ -31,7 +32,7 @@ from nas.run import Result
 from nas.store.engine import storable
 from nas.store.schema import architecture, run, trial
 from nas.store.transitions import check_trial
-from nas.trial import FINAL_TRIAL_STATES, Trial, TrialState
+from nas.trial import FINAL_TRIAL_STATES, Confirmed, Trial, TrialState
 from search_spaces.primitives import Cost
 
 
@@ -83,9 +84,9 @@ def cancel_open(connection: Connection, study_id: str, reason: str) -> tuple[lis
     return numbers, _tally(before), _tally(_outlines(connection, study_id, numbers))
 
 
-def standings(connection: Connection, study_id: str, asked: Sequence[str]) -> tuple[Standing, ...]:
-    """Every trial of the study in order of number, with these metrics of its results."""
-    rows = connection.execute(_standings(asked), {"of": study_id})
+def standings(connection: Connection, study_id: str, asked: Sequence[str], final: int | None) -> tuple[Standing, ...]:
+    """Every trial in order of number: these metrics of its results, and all of those from the `final` rung on."""
+    rows = connection.execute(_standings(asked), {"of": study_id, "final": final})
     return tuple(_standing(row, asked) for row in rows)
 
 
@@ -137,6 +138,12 @@ _TRIED = (
     .subquery()
 )
 
+_RATES: Any = literal_column(
+    "(SELECT jsonb_object_agg(task ->> 'task', task -> 'learning_rate')"
+    " FROM json_array_elements(nas_run.result -> 'tasks') AS task)",
+    JSONB,
+)
+
 
 def _passed(asked: Sequence[str]) -> Subquery:
     """Of each trial, its results in order of rung: the metrics asked for, and their folders."""
@@ -147,12 +154,15 @@ def _passed(asked: Sequence[str]) -> Subquery:
     def metrics(column: ColumnElement[Any]) -> ColumnElement[Any]:
         return type_coerce(by_rung(array([cast(column[name].astext, Double) for name in asked])), ARRAY(Double, dimensions=2))
 
+    final = bindparam("final", type_=Integer)
     return (
         select(
             run.c.number,
             metrics(run.c.metrics).label("reported"),
             metrics(run.c.search_metrics).label("searched"),
             by_rung(run.c.folder).label("folders"),
+            func.jsonb_agg(_RATES).filter(run.c.rung == final).label("rates"),
+            func.jsonb_agg(aggregate_order_by(run.c.metrics, run.c.rung)).filter(run.c.rung >= final).label("finals"),
             func.count().label("n"),
         )
         .where(run.c.study_id == bindparam("of"), run.c.state == "succeeded")
@@ -176,6 +186,8 @@ def _standings(asked: Sequence[str]) -> Select[*tuple[Any, ...]]:
             passed.c.reported,
             passed.c.searched,
             passed.c.folders,
+            passed.c.rates,
+            passed.c.finals,
             func.coalesce(_TRIED.c.attempts, 0).label("attempts"),
             func.coalesce(_TRIED.c.failures, 0).label("failures"),
         )
@@ -225,7 +237,7 @@ def _columns(study_id: str, item: Trial) -> dict[str, Any]:
         "pareto": item.pareto,
         "twin": item.twin,
         "reason": storable(item.reason),
-        **_score_columns(item.result),
+        **(_confirmed_columns(item.confirmed) if item.confirmed else _score_columns(item.result)),
     }
 
 
@@ -242,12 +254,23 @@ def _score_columns(result: Result | None) -> dict[str, Any]:
     }
 
 
+def _confirmed_columns(confirmed: Confirmed) -> dict[str, Any]:
+    return {
+        "score": confirmed.score,
+        "score_low": confirmed.score_low,
+        "score_high": confirmed.score_high,
+        "interval": confirmed.interval,
+        "n_replicas": confirmed.n_seeds,
+        "metrics": confirmed.metrics,
+    }
+
+
 def _move_columns(study_id: str, move: Move) -> dict[str, Any]:
     return {"of": study_id, "its_number": move.number, "to": move.state.value, "because": storable(move.reason)}
 
 
 def _standing(row: Row[*tuple[Any, ...]], asked: Sequence[str]) -> Standing:
-    number, state, genes, digest, cost, reference, twin, reported, searched, folders, attempts, failures = row
+    number, state, genes, digest, cost, reference, twin, reported, searched, folders, rates, finals, attempts, failures = row
     params, active_params, flops_per_token, state_bytes = cost
     return Standing(
         number=number,
@@ -260,6 +283,8 @@ def _standing(row: Row[*tuple[Any, ...]], asked: Sequence[str]) -> Standing:
         reported=tuple(_named(asked, values) for values in reported or ()),
         searched=tuple(_named(asked, values) for values in searched or ()),
         folders=tuple(folders or ()),
+        rates=rates[0] if rates else {},
+        finals=tuple(finals or ()),
         attempts=attempts,
         failures=failures,
     )

@@ -168,7 +168,10 @@ def assert_sound(engine: Engine, study_id: str, spec: StudySpec) -> None:
     for trial in everybody:
         reached = [rung for number, rung in successes if number == trial.number]
         assert sorted(reached) == list(range(len(reached)))
-        assert trial.rung == (max(reached) if reached else None)
+        # fresh seeds have rungs of their own, and all of them are one rung of the trial's
+        assert trial.rung == (min(max(reached), len(spec.protocol.rungs)) if reached else None)
+        if spec.confirmation is None:
+            assert max(reached, default=0) <= spec.protocol.last_rung
     assert any(trial.state == "completed" for trial in own)
     assert_events_tell_the_same(engine, study_id, everybody)
 
