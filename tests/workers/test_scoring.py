@@ -62,8 +62,8 @@ def test_score_over_replicas_is_students_interval_widened_by_the_test_sample():
     result = score([chosen])
     assert result.interval == "replicas"
     assert math.isclose(result.value, 0.6)
-    # standard deviation 0.1, t(0.975, 2) = 4.303; all replicas share one test set, whose error is 0.01
-    assert math.isclose(result.high - result.value, math.hypot(4.303 * 0.1 / math.sqrt(3), 1.959964 * 0.01), rel_tol=1e-6)
+    # standard deviation 0.1, t(0.975, 2) = 4.3027; all replicas share one test set, whose error is 0.01
+    assert math.isclose(result.high - result.value, math.hypot(4.3027 * 0.1 / math.sqrt(3), 1.959964 * 0.01), rel_tol=1e-6)
     assert math.isclose(chosen.standard_error, 0.1 / math.sqrt(3))
 
 
