@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nas import sampling
-from nas.metrics import METRICS
+from nas.objectives import objectives_of
 from nas.seeds import derive
 from nas.study import StudySpec
 from nas.trial import Params
@@ -32,7 +32,7 @@ class Brain:
         self._spec = spec
         self._memory = _Memory()
         better = {True: StudyDirection.MAXIMIZE, False: StudyDirection.MINIMIZE}
-        directions = [better[METRICS[name].maximize] for name in spec.objectives]
+        directions = [better[metric.maximize] for metric in objectives_of(spec)]
         self._study = optuna.create_study(storage=self._memory, directions=directions)
         self._distributions: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
 

@@ -5,13 +5,15 @@ through all rungs; a repeated run goes before a promoted one, a promoted one bef
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nas.changes import Changes
+from nas.confirmation import Finalist, Finalists, fresh_seed
 from nas.halving import Halving
-from nas.objectives import ranked_values
-from nas.pareto import ParetoFront
+from nas.metrics import reported_metrics, search_metrics
+from nas.objectives import Values, asked_of, objectives_of, ranked_values
+from nas.pareto import Flags, ParetoFront
 from nas.ports import Batch, Claim, Kept, RunRecord, Standing
 from nas.proposals import Proposals
 from nas.run import MAX_ATTEMPTS, MAX_LOSSES, Failure, Finished, Result, Run, RunKey, RunState
@@ -44,8 +46,10 @@ class Campaign:
         self.study_id, self.spec, self.state = claim.study_id, spec, claim.state
         self._changes = Changes(sequence=last_sequence + 1)
         self._proposals = Proposals(spec, max_params=max_params)
+        self._objectives, self._asked = objectives_of(spec), asked_of(spec)
         self._front = ParetoFront()
         self._halving = _halving_of(spec)
+        self._finalists = Finalists(spec)
         self._data_seed = derive(spec.seed, "data")
         self._live: dict[int, Live] = {}
         self._ready: deque[Live] = deque()
@@ -106,26 +110,47 @@ class Campaign:
         """Take in a stored trial. In order of number, before everything else."""
         self._proposals.replay(standing)
         waits = standing.state in (TrialState.PAUSED, TrialState.PRUNED)
-        for rung, (score, validation_score) in enumerate(zip(standing.scores, standing.validation_scores, strict=True)):
-            promoted = rung < len(standing.scores) - 1 or not waits
-            self._rank(standing.number, rung, validation_score, standing.cost, promoted=promoted)
-            self._front.add(standing.number, rung, ranked_values(self.spec.objectives, score, standing.cost))
-        measured = bool(standing.scores) or standing.state is TrialState.FAILED
+        for rung, (reported, searched) in enumerate(zip(standing.reported, standing.searched, strict=True)):
+            last = rung == len(standing.reported) - 1
+            if last and standing.state is TrialState.INFEASIBLE:
+                self._front.remove(standing.number)
+                break
+            if rung > self.spec.protocol.last_rung:
+                break
+            self._rank(standing.number, rung, searched, standing.cost, promoted=not (last and waits))
+            self._front.add(standing.number, rung, self._ranked(reported, standing.cost))
+        self._replay_final(standing)
+        measured = bool(standing.reported) or standing.state is TrialState.FAILED
         self._n_measured += measured and standing.reference is None
         if standing.state is TrialState.PAUSED:
             self._folders[standing.number] = standing.folders
         elif standing.state in (TrialState.QUEUED, TrialState.RUNNING):
             self._replay_live(standing)
 
+    def _replay_final(self, standing: Standing) -> None:
+        """A trial that has reached the last rung of a study with confirmation, and what fresh seeds said of it."""
+        if not standing.finals:
+            return
+        finalist = Finalist(
+            is_reference=standing.reference is not None,
+            values=self._ranked(standing.searched[self.spec.protocol.last_rung], standing.cost),
+            rates=standing.rates,
+            reported=list(standing.finals),
+        )
+        if finalist.scores:
+            self._flag_confirmed(standing.number, finalist, standing.cost)
+        if standing.state not in (TrialState.FAILED, TrialState.CANCELLED, TrialState.INFEASIBLE):
+            self._finalists.enter(standing.number, finalist)
+
     def _replay_live(self, standing: Standing) -> None:
         live = self._live[standing.number] = Live(
             trial=replace(self._proposals.rebuild(standing.number), state=standing.state),
-            rung=len(standing.scores),
+            rung=len(standing.reported),
             attempt=standing.attempts,
             failures=standing.failures,
             folders=standing.folders,
         )
-        (self._ready if standing.attempts or standing.scores else self._fresh).append(live)
+        (self._ready if standing.attempts or standing.reported else self._fresh).append(live)
 
     def resume(self, running: Sequence[RunKey]) -> None:
         """The runs an earlier driver left behind are lost, which is no failure of theirs unless it happens again and again."""
@@ -192,25 +217,38 @@ class Campaign:
         chosen = self._halving.promote(closing=closing) if self._halving else None
         if chosen is None:
             return False
-        number, rung = chosen
+        self._take_up(*chosen)
+        return True
+
+    def _take_up(self, number: int, rung: int) -> None:
+        """A trial that waits goes on to a rung."""
         trial = replace(self._proposals.rebuild(number), state=TrialState.PAUSED)
         live = self._live[number] = Live(trial=trial, rung=rung, folders=self._folders.pop(number))
         self._move(live, TrialState.QUEUED)
         self._ready.append(live)
-        return True
+
+    def _confirm(self) -> bool:
+        """Start the next round of fresh seeds; False when there is none, or none any more."""
+        chosen = self._finalists.next()
+        for number in chosen:
+            self._take_up(number, len(self._folders[number]))
+        return bool(chosen)
 
     def _start(self, live: Live) -> Run:
         live.attempt += 1
+        number, fresh = live.trial.number, live.rung - len(self.spec.protocol.rungs)
+        seed = derive(self.spec.seed, number) if fresh < 0 else fresh_seed(self.spec.seed, number, fresh)
         run = Run(
             study_id=self.study_id,
-            number=live.trial.number,
+            number=number,
             rung=live.rung,
             attempt=live.attempt,
             architecture=live.trial.architecture,
             protocol=self.spec.protocol,
-            seed=derive(self.spec.seed, live.trial.number),
+            seed=seed,
             data_seed=self._data_seed,
-            resume=live.folders[-1] if live.folders else None,
+            resume=live.folders[-1] if live.folders and fresh < 0 else None,
+            rates=dict(self._finalists[number].rates) if fresh >= 0 else {},
             max_seconds=self.spec.budget.max_run_seconds,
         )
         self._in_flight[run.key] = live
@@ -224,7 +262,11 @@ class Campaign:
         live = self._in_flight.pop(finished.key, None)
         if live is None:
             return
-        if finished.result is not None:
+        fresh = live.rung > self.spec.protocol.last_rung
+        finished = finished if fresh else _with_all(finished, self._asked)
+        if finished.result is not None and fresh:
+            self._accept_fresh(live, finished, finished.result)
+        elif finished.result is not None:
             self._accept_result(live, finished, finished.result)
         else:
             self._accept_failure(live, finished, finished.failure or _NOTHING)
@@ -235,16 +277,36 @@ class Campaign:
         self._n_failures = 0
         self._measure(live)
         self._end_run(finished, RunState.SUCCEEDED, score=result.score)
-        self._rank(number, rung, result.validation_score, live.trial.cost)
-        self._proposals.tell(number, result.validation_score, live.trial.cost)
-        flags = self._front.add(number, rung, ranked_values(self.spec.objectives, result.score, live.trial.cost))
-        state = self._state_after(number, rung)
-        row = replace(live.trial, state=state, rung=rung, result=result, pareto=number in self._front)
+        broken = self._judge(live, result)
+        state = TrialState.INFEASIBLE if broken else self._state_after(number, rung)
+        row = replace(live.trial, state=state, rung=rung, result=result, pareto=number in self._front, reason=broken)
         self._changes.trial(row)
-        self._changes.flags(flags)
-        self._tell_watchers(number, state, rung=rung, score=result.score)
-        folders = (*live.folders, result.folder)
-        self._keep(number, folders, ended=state is TrialState.COMPLETED)
+        self._tell_watchers(number, state, rung=rung, score=result.score, reason=broken)
+        self._go_on(live, state, result)
+
+    def _accept_fresh(self, live: Live, finished: Finished, result: Result) -> None:
+        """A run with a fresh seed: the row says what all fresh seeds say."""
+        number, n_rungs, finalist = live.trial.number, len(self.spec.protocol.rungs), self._finalists[live.trial.number]
+        self._n_failures = 0
+        self._end_run(finished, RunState.SUCCEEDED, score=result.score)
+        finalist.reported.append(reported_metrics(result))
+        confirmed = finalist.confirmed(result if live.rung == n_rungs else None)
+        self._changes.flags(self._flag_confirmed(number, finalist, live.trial.cost))
+        more = self.spec.confirmation is not None and live.rung + 1 < n_rungs + self.spec.confirmation.first
+        state = TrialState.QUEUED if more else TrialState.PAUSED
+        on_front = number in self._front
+        self._changes.trial(replace(live.trial, state=state, rung=n_rungs, result=result, confirmed=confirmed, pareto=on_front))
+        self._tell_watchers(number, state, rung=n_rungs, score=confirmed.score)
+        self._go_on(live, state, result)
+
+    def _flag_confirmed(self, number: int, finalist: Finalist, cost: Cost) -> Flags:
+        metrics = finalist.mean_metrics()
+        return self._front.add(number, len(self.spec.protocol.rungs), self._ranked(metrics, cost))
+
+    def _go_on(self, live: Live, state: TrialState, result: Result) -> None:
+        """To the next rung or seed, to wait, or to the end."""
+        number, rung, folders = live.trial.number, live.rung, (*live.folders, result.folder)
+        self._keep(number, folders, ended=state in FINAL_TRIAL_STATES)
         if state is TrialState.QUEUED:
             live.trial = replace(live.trial, state=state)
             live.rung, live.attempt, live.failures, live.folders = rung + 1, 0, 0, folders
@@ -254,10 +316,28 @@ class Campaign:
         if state is TrialState.PAUSED:
             self._folders[number] = folders
 
+    def _judge(self, live: Live, result: Result) -> str | None:
+        """What a result means for the search and the front; the constraints that it breaks, if any."""
+        number, cost, searched = live.trial.number, live.trial.cost, search_metrics(result)
+        broken = self._proposals.broken(searched)
+        if broken:
+            self._proposals.reject(number, searched)
+            self._changes.flags(self._front.remove(number))
+            return broken[:MAX_REASON]
+        self._rank(number, live.rung, searched, cost)
+        self._proposals.tell(number, searched, cost)
+        if self.spec.confirmation and live.rung == self.spec.protocol.last_rung:
+            rates = {task.task: task.learning_rate for task in result.tasks}
+            is_reference, values = self._proposals.is_reference(number), self._ranked(searched, cost)
+            reported: list[Mapping[str, float]] = [reported_metrics(result)]
+            self._finalists.enter(number, Finalist(is_reference=is_reference, values=values, rates=rates, reported=reported))
+        self._changes.flags(self._front.add(number, live.rung, self._ranked(reported_metrics(result), cost)))
+        return None
+
     def _state_after(self, number: int, rung: int) -> TrialState:
-        """A reference goes through all rungs, and so does everybody in a study without halving."""
+        """A reference goes through all rungs, and so does everybody in a study without halving; then some are confirmed."""
         if rung == self.spec.protocol.last_rung:
-            return TrialState.COMPLETED
+            return TrialState.PAUSED if self.spec.confirmation else TrialState.COMPLETED
         return TrialState.PAUSED if self._halved(number) else TrialState.QUEUED
 
     def _accept_failure(self, live: Live, finished: Finished, failure: Failure) -> None:
@@ -277,6 +357,7 @@ class Campaign:
         self._proposals.fail(live.trial.number)
         self._move(live, TrialState.FAILED, reason)
         del self._live[live.trial.number]
+        self._finalists.leave(live.trial.number)
         self._n_failures += 1
         if self._n_failures >= self.spec.budget.max_consecutive_failures and self.state is StudyState.RUNNING:
             text = f"{self._n_failures} trials failed in a row, the last with {reason}; mend the cause and resume"
@@ -285,11 +366,13 @@ class Campaign:
     def _measure(self, live: Live) -> None:
         self._n_measured += live.rung == 0 and live.trial.reference is None
 
-    def _rank(self, number: int, rung: int, validation_score: float, cost: Cost, *, promoted: bool = False) -> None:
+    def _ranked(self, measured: Mapping[str, float], cost: Cost) -> Values:
+        return ranked_values(self._objectives, measured, cost)
+
+    def _rank(self, number: int, rung: int, searched: Mapping[str, float], cost: Cost, *, promoted: bool = False) -> None:
         """For promotion, which like the sampler never sees test data: the reported scores are no product of the search."""
         if self._halving and self._halved(number) and rung < self.spec.protocol.last_rung:
-            values = ranked_values(self.spec.objectives, validation_score, cost)
-            self._halving.record(number, rung, values, promoted=promoted)
+            self._halving.record(number, rung, self._ranked(searched, cost), promoted=promoted)
 
     def _halved(self, number: int) -> bool:
         return self._halving is not None and not self._proposals.is_reference(number)
@@ -300,11 +383,13 @@ class Campaign:
         """End the study when nothing is left to do."""
         if self.state is StudyState.STOPPING and not self._in_flight:
             self._end(StudyState.STOPPED, "stopped by its user")
-        elif (
-            self.state is StudyState.RUNNING and not self._live and not self._proposals.more and not self._promote(closing=True)
-        ):
+        elif self.state is StudyState.RUNNING and not self._live and not self._proposals.more and not self._goes_on():
             nothing = self._proposals.n_trials == 0
             self._end(StudyState.FAILED if nothing else StudyState.COMPLETED, self._proposals.exhausted)
+
+    def _goes_on(self) -> bool:
+        """Whether a rung that is too small still sends its best, or leaders are confirmed."""
+        return self._promote(closing=True) or self._confirm()
 
     def _end(self, state: StudyState, reason: str | None) -> None:
         self._cancel_queued(f"the study is {state}")
@@ -312,11 +397,24 @@ class Campaign:
             self._changes.move(left.number, TrialState.PRUNED, left.reason)
             self._tell_watchers(left.number, TrialState.PRUNED, rung=left.rung, reason=left.reason)
             self._keep(left.number, self._folders.pop(left.number), ended=True)
+        for number in self._finalists.numbers:
+            self._complete(number)
         self._become(state, reason)
+
+    def _complete(self, number: int) -> None:
+        """A trial that waited at the last rung, or for another fresh seed, has all that it will get."""
+        folders = self._folders.pop(number, None)
+        if folders is None:
+            return
+        self._changes.move(number, TrialState.COMPLETED, None)
+        self._tell_watchers(number, TrialState.COMPLETED, rung=min(len(folders) - 1, len(self.spec.protocol.rungs)))
+        self._keep(number, folders, ended=True)
 
     def _cancel_queued(self, reason: str) -> None:
         for live in [live for live in self._live.values() if live.trial.state is TrialState.QUEUED]:
-            self._move(live, TrialState.CANCELLED, reason)
+            # whoever is queued for a fresh seed has been through every rung
+            whole = live.rung > self.spec.protocol.last_rung
+            self._move(live, TrialState.COMPLETED if whole else TrialState.CANCELLED, None if whole else reason)
             del self._live[live.trial.number]
         self._ready.clear()
         self._fresh.clear()
@@ -339,7 +437,7 @@ class Campaign:
             self._keep(live.trial.number, live.folders, ended=True)
         # that it runs is told by the run's own event
         if state is not TrialState.RUNNING:
-            self._tell_watchers(live.trial.number, state, rung=live.rung, reason=reason)
+            self._tell_watchers(live.trial.number, state, rung=min(live.rung, len(self.spec.protocol.rungs)), reason=reason)
 
     def _keep(self, number: int, folders: tuple[str, ...], *, ended: bool) -> None:
         self._changes.keep(Kept(study_id=self.study_id, number=number, folders=folders, ended=ended))
@@ -375,6 +473,22 @@ _FATAL = Failure(
 
 def _finished(key: RunKey, failure: Failure) -> Finished:
     return Finished(study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, failure=failure)
+
+
+def _with_all(finished: Finished, asked: Sequence[str]) -> Finished:
+    """The same, or the failure of a result that lacks a metric of the study's."""
+    if finished.result is None:
+        return finished
+    reported, searched = reported_metrics(finished.result), search_metrics(finished.result)
+    lacking = [name for name in asked if name not in reported or name not in searched]
+    if not lacking:
+        return finished
+    failure = Failure(
+        kind="invalid",
+        message=f"the result has no {', '.join(lacking)}, which the study asks for",
+        hint="A device or task may be unable to measure it: take it out of objectives and constraints, and submit again.",
+    )
+    return _finished(finished.key, failure)
 
 
 def _reason(failure: Failure) -> str:

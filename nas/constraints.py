@@ -1,31 +1,45 @@
-"""Whether an architecture keeps a study's constraints: exact, and before anything is dispatched."""
+"""Whether a trial keeps its study's constraints: exact costs before anything is dispatched, the rest after each result."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nas.metrics import METRICS
 from nas.study import Constraint, StudySpec
-from search_spaces.primitives import Cost
 
 
-def limits(spec: StudySpec, max_params: int) -> tuple[Constraint, ...]:
-    """The study's constraints and the service's own limit: what its proposals must keep."""
-    return (*spec.constraints, Constraint(metric="params", max=max_params))
+def exact_limits(spec: StudySpec, max_params: int) -> tuple[Constraint, ...]:
+    """What an architecture must keep to be trained: the study's exact constraints and the service's own limit."""
+    exact = (constraint for constraint in spec.constraints if constraint.exact)
+    return (*exact, Constraint(metric="params", max=max_params))
 
 
-def excess(cost: Cost, constraints: Sequence[Constraint]) -> float:
-    """By how much the cost breaks the constraints, relative to the bounds and summed; 0 when it keeps them all."""
-    return sum(beyond / max(bound, 1) for _, beyond, bound in _broken(cost, constraints))
+def measured_limits(spec: StudySpec) -> tuple[Constraint, ...]:
+    """What every result must keep."""
+    return tuple(constraint for constraint in spec.constraints if not constraint.exact)
 
 
-def explain(cost: Cost, constraints: Sequence[Constraint]) -> str | None:
-    """Which constraints the cost breaks, for a person; None when it keeps them all."""
-    return "; ".join(reason for reason, _, _ in _broken(cost, constraints)) or None
+def excess(values: Mapping[str, float], constraints: Sequence[Constraint]) -> float:
+    """By how much values break the constraints, relative to the bounds and summed; 0 when they keep them all."""
+    return sum(beyond / max(abs(bound), 1) for _, beyond, bound in _broken(values, constraints))
 
 
-def _broken(cost: Cost, constraints: Sequence[Constraint]) -> Iterator[tuple[str, int, int]]:
+def explain(values: Mapping[str, float], constraints: Sequence[Constraint]) -> str | None:
+    """Which constraints the values break, for a person; None when they keep them all."""
+    return "; ".join(reason for reason, _, _ in _broken(values, constraints)) or None
+
+
+def _broken(values: Mapping[str, float], constraints: Sequence[Constraint]) -> Iterator[tuple[str, float, float]]:
     for constraint in constraints:
-        value, unit = getattr(cost, constraint.metric), METRICS[constraint.metric].unit
+        value = values[constraint.metric]
         if constraint.max is not None and value > constraint.max:
-            yield f"{constraint.metric} {value:,} is above {constraint.max:,} {unit}", value - constraint.max, constraint.max
+            yield _reason(constraint, value, "above", constraint.max), value - constraint.max, constraint.max
         if constraint.min is not None and value < constraint.min:
-            yield f"{constraint.metric} {value:,} is below {constraint.min:,} {unit}", constraint.min - value, constraint.min
+            yield _reason(constraint, value, "below", constraint.min), constraint.min - value, constraint.min
+
+
+def _reason(constraint: Constraint, value: float, where: str, bound: float) -> str:
+    unit = METRICS[constraint.metric].unit if constraint.metric in METRICS else ""
+    return f"{constraint.metric} {_text(value)} is {where} {_text(bound)} {unit}".rstrip()
+
+
+def _text(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"

@@ -4,14 +4,14 @@ A task's metrics are named `KEY/METRIC`, such as `mqar/accuracy` or `needle/accu
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from statistics import fmean
-from typing import Final, Literal
+from typing import Final
 
 from nas.protocol import Protocol
 from nas.run import Result
-
-ExactMetric = Literal["params", "active_params", "flops_per_token", "state_bytes"]
+from search_spaces.primitives import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,34 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("forgetting", "Score lost on what was learnt first", "", maximize=False),
     )
 }
-"""Those that every study may name; `known` adds its tasks' own."""
+"""Those of every protocol; `known` adds its tasks' own."""
+
+_SUMMARIES: Final = ("extrapolation_gap", "forgetting")
+"""Means over the tasks that report a metric of that name."""
 
 
 def known(protocol: Protocol) -> dict[str, Metric]:
-    """Every metric that a study of this protocol may name."""
+    """Every metric there is a name for in a study of this protocol; `unmeasurable` says which it cannot ask for."""
     return METRICS | {metric.name: metric for metric in _of_tasks(protocol)}
+
+
+def unmeasurable(name: str, protocol: Protocol) -> str | None:
+    """Why a study of this protocol cannot ask for a metric, for a person; None when it can."""
+    metrics = known(protocol)
+    if name not in metrics:
+        close = get_close_matches(name, metrics, n=1)
+        names = ", ".join(map(repr, metrics))
+        return f"there is no metric {name[:80]!r}; " + (f"did you mean {close[0]!r}?" if close else f"there are {names}")
+    if name == "learning_rate_sensitivity" and len(protocol.learning_rates) == 1:
+        return f"{name} needs at least two learning rates; give protocol.learning_rates another one"
+    if name in _SUMMARIES and not any(name == metric.name for task in protocol.tasks for metric in task.further_metrics()):
+        return f"no task of this protocol measures {name}; add one that does, or leave it out"
+    return None
+
+
+def exact_metrics(cost: Cost) -> dict[str, int]:
+    """What is known of an architecture before anything is trained."""
+    return asdict(cost)
 
 
 def _of_tasks(protocol: Protocol) -> Iterable[Metric]:
@@ -68,8 +90,7 @@ def search_metrics(result: Result) -> dict[str, float]:
 
 def _flat(tasks: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     own = {f"{key}/{name}": value for key, metrics in tasks.items() for name, value in metrics.items()}
-    summaries = ("extrapolation_gap", "forgetting")
-    lists = {name: [metrics[name] for metrics in tasks.values() if name in metrics] for name in summaries}
+    lists = {name: [metrics[name] for metrics in tasks.values() if name in metrics] for name in _SUMMARIES}
     return own | {name: fmean(values) for name, values in lists.items() if values}
 
 

@@ -1,7 +1,7 @@
 """What the driver needs of the outside world: a store, an executor, a clock. Nothing else."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nas.run import Finished, Run, RunKey, RunState
@@ -87,7 +87,10 @@ class Batch:
 class Standing:
     """What a driver must know of a trial to go on with it: no architecture and no result, so that 100,000 fit in memory.
 
-    digest: the architecture's. scores, validation_scores, folders: of its results, one per rung it has passed, lowest first.
+    digest: the architecture's. reported, searched, folders: of its results, one per rung it has passed, lowest first: what the
+    study asks for (`nas.objectives.asked_of`), on test data and as the search sees it.
+    After the last rung come those of fresh seeds; where a study has such, rates: what the last rung chose for each task, and
+    finals: everything that was measured on test data at the last rung, and then with each fresh seed.
     attempts: the highest attempt so far at the rung after those; failures: how many of them failed (lost ones did not).
     """
 
@@ -98,9 +101,11 @@ class Standing:
     cost: Cost
     reference: str | None = None
     twin: int | None = None
-    scores: tuple[float, ...] = ()
-    validation_scores: tuple[float, ...] = ()
+    reported: tuple[Mapping[str, float], ...] = ()
+    searched: tuple[Mapping[str, float], ...] = ()
     folders: tuple[str, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
+    finals: tuple[Mapping[str, float], ...] = ()
     attempts: int = 0
     failures: int = 0
 

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from random import Random
 
-from nas.constraints import excess, limits
+from nas.constraints import exact_limits, excess
+from nas.members import matched
+from nas.metrics import exact_metrics
 from nas.study import StudySpec
+from search_spaces.architecture import Architecture
 from search_spaces.cost import price
+from search_spaces.matching import Unmatched
 from search_spaces.primitives import Cost, CostContext
 from search_spaces.space import Space
 
@@ -20,9 +24,10 @@ N_SAMPLES = 200
 class Quote:
     """space_size: assignments. least, most: each cost over sampled members. params_bound: no member has more.
 
-    feasible_share: of the sampled members, those that keep the constraints and the service's limit, 0 to 1. runs,
+    least, most and params_bound are of the space as it is, before a matched study changes sizes. feasible_share: of the sampled
+    members, those that can be matched, and then keep the constraints and the service's limit, 0 to 1. runs,
     optimiser_steps: at most so many, references included; planned_runs, planned_steps: so many when halving keeps exactly
-    1/eta of every rung.
+    1/eta of every rung and the first fresh seeds tell all leaders apart.
     """
 
     space_size: int
@@ -39,26 +44,44 @@ class Quote:
 def quote(spec: StudySpec, max_params: int) -> Quote:
     """Price a study for a service that accepts so many parameters."""
     costs = list(sampled_costs(spec.space, spec.cost_at.context))
-    kept = limits(spec, max_params)
     everybody = [spec.budget.trials + len(spec.references)] * len(spec.protocol.rungs)
     planned = _planned_trials(spec)
+    confirming = _confirming(spec, everybody[-1]) * spec.confirmation.seeds if spec.confirmation else 0
+    planned_confirming = _confirming(spec, planned[-1]) * spec.confirmation.first if spec.confirmation else 0
     return Quote(
         space_size=spec.space.size(),
         least=_extreme(min, costs),
         most=_extreme(max, costs),
         params_bound=spec.space.params_bound(),
-        feasible_share=sum(excess(cost, kept) == 0 for cost in costs) / len(costs),
-        runs=sum(everybody),
-        optimiser_steps=_steps(spec, everybody),
-        planned_runs=sum(planned),
-        planned_steps=_steps(spec, planned),
+        feasible_share=sum(_feasible(spec, max_params)) / N_SAMPLES,
+        runs=sum(everybody) + confirming,
+        optimiser_steps=_steps(spec, everybody) + _fresh_steps(spec, confirming),
+        planned_runs=sum(planned) + planned_confirming,
+        planned_steps=_steps(spec, planned) + _fresh_steps(spec, planned_confirming),
     )
 
 
-def sampled_costs(space: Space, context: CostContext) -> Iterator[Cost]:
-    """Of `N_SAMPLES` random members, the same ones for everybody who asks."""
+def sampled(space: Space) -> Iterator[Architecture]:
+    """`N_SAMPLES` random members, the same ones for everybody who asks."""
     rng = Random(0)
-    return (price(space.build(space.sample(rng)), context) for _ in range(N_SAMPLES))
+    return (space.build(space.sample(rng)) for _ in range(N_SAMPLES))
+
+
+def sampled_costs(space: Space, context: CostContext) -> Iterator[Cost]:
+    """Of each of them."""
+    return (price(architecture, context) for architecture in sampled(space))
+
+
+def _feasible(spec: StudySpec, max_params: int) -> Iterator[bool]:
+    """Of each of them, whether a study would train it."""
+    kept = exact_limits(spec, max_params)
+    for architecture in sampled(spec.space):
+        try:
+            cost = price(matched(spec, architecture), spec.cost_at.context)
+        except Unmatched:
+            yield False
+        else:
+            yield excess(exact_metrics(cost), kept) == 0
 
 
 def _extreme(choose: Callable[[Iterable[int]], int], costs: list[Cost]) -> Cost:
@@ -73,6 +96,17 @@ def _planned_trials(spec: StudySpec) -> list[int]:
         trials.append(alive + len(spec.references))
         alive = max(1, alive // spec.halving.eta) if spec.halving else alive
     return trials
+
+
+def _confirming(spec: StudySpec, n_finalists: int) -> int:
+    """How many of those at the last rung are confirmed: the references and the leaders."""
+    n_leaders = spec.confirmation.leaders if spec.confirmation else 0
+    return min(n_finalists, n_leaders + len(spec.references))
+
+
+def _fresh_steps(spec: StudySpec, n_runs: int) -> int:
+    """A run with a fresh seed trains each task once, at one learning rate."""
+    return n_runs * len(spec.protocol.tasks) * spec.protocol.rungs[-1].steps
 
 
 def _steps(spec: StudySpec, trials: list[int]) -> int:

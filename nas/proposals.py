@@ -4,17 +4,19 @@ A proposal that breaks a constraint, or is an architecture the study already has
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from nas.brain import Brain
-from nas.constraints import excess, explain, limits
-from nas.objectives import Values, objective_values
+from nas.constraints import exact_limits, excess, explain, measured_limits
+from nas.members import matched, unmatched
+from nas.metrics import exact_metrics
+from nas.objectives import Values, objective_values, objectives_of
 from nas.ports import Standing
-from nas.references import build_reference
 from nas.study import StudySpec
 from nas.trial import Trial, TrialState
 from search_spaces.cost import price
+from search_spaces.matching import Unmatched
 from search_spaces.primitives import Cost
 from search_spaces.summary import summarise
 
@@ -27,12 +29,14 @@ class Proposals:
 
     def __init__(self, spec: StudySpec, *, max_params: int) -> None:
         self._spec = spec
-        self._limits = limits(spec, max_params)
+        self._objectives = objectives_of(spec)
+        self._limits, self._measured_limits = exact_limits(spec, max_params), measured_limits(spec)
         self._brain = Brain(spec)
         self._first_with: dict[bytes, int] = {}
         self._duplicates: defaultdict[int, list[int]] = defaultdict(list)
         self._reference_values: dict[int, Values] = {}
         self._failed: set[int] = set()
+        self._excesses: dict[int, float] = {}
         self.n_trials = 0
         self._n_barren = 0
 
@@ -68,10 +72,14 @@ class Proposals:
         return trial
 
     def rebuild(self, number: int) -> Trial:
-        """A trial's row as it was when it was proposed, from its gene values alone."""
+        """A trial's row as it was when it was proposed, from its gene values alone; a reason where it cannot be matched."""
         reference = self._spec.references[number] if self.is_reference(number) else None
         params = self._brain.params(number)
-        architecture = build_reference(reference, self._spec.space) if reference else self._spec.space.build(params)
+        architecture, reason = unmatched(self._spec, params, reference), None
+        try:
+            architecture = matched(self._spec, architecture)
+        except Unmatched as problem:
+            reason = str(problem)
         return Trial(
             number=number,
             state=TrialState.QUEUED,
@@ -80,19 +88,32 @@ class Proposals:
             summary=summarise(architecture),
             cost=price(architecture, self._spec.cost_at.context),
             reference=reference,
+            reason=reason,
         )
 
-    def tell(self, number: int, validation_score: float, cost: Cost) -> None:
-        """A trial's newest score on validation data; its duplicates hear it too."""
-        values = objective_values(self._spec.objectives, validation_score, cost)
+    def tell(self, number: int, searched: Mapping[str, float], cost: Cost) -> None:
+        """A trial's newest metrics as the search sees them; its duplicates hear them too."""
+        values = objective_values(self._objectives, searched, cost)
         if self.is_reference(number):
             self._reference_values[number] = values
         for own in self._own(number):
             self._brain.tell(own, values)
 
+    def broken(self, searched: Mapping[str, float]) -> str | None:
+        """Which measured constraints a result breaks, for a person; None when it keeps them all."""
+        return explain(searched, self._measured_limits)
+
+    def reject(self, number: int, searched: Mapping[str, float]) -> None:
+        """A trial's newest metrics break a constraint; the sampler hears by how much, of its duplicates too."""
+        self._excesses[number] = excess(searched, self._measured_limits)
+        self._reference_values.pop(number, None)
+        for own in self._own(number):
+            self._brain.reject(own, self._excesses[number])
+
     def fail(self, number: int) -> None:
         """A trial will have no score, or none that counts."""
         self._failed.add(number)
+        self._reference_values.pop(number, None)
         for own in self._own(number):
             self._brain.fail(own)
 
@@ -103,21 +124,24 @@ class Proposals:
         else:
             self._brain.replay(standing.params)
         state, number = standing.state, standing.number
-        distinct = state not in (TrialState.INFEASIBLE, TrialState.DUPLICATE)
-        self._count(number, distinct=distinct)
-        if distinct:
+        untrained = state in (TrialState.INFEASIBLE, TrialState.DUPLICATE) and not standing.searched
+        self._count(number, distinct=not untrained)
+        if not untrained:
             self._first_with[bytes.fromhex(standing.digest)] = number
-        if state is TrialState.INFEASIBLE:
+        if state is TrialState.INFEASIBLE and untrained:
             self._reject(number, standing.cost)
+        elif state is TrialState.INFEASIBLE:
+            self.reject(number, standing.searched[-1])
         elif standing.twin is not None:
             self._pair(number, standing.twin)
         elif state in (TrialState.FAILED, TrialState.CANCELLED):
             self.fail(number)
-        elif standing.validation_scores:
-            self.tell(number, standing.validation_scores[-1], standing.cost)
+        elif standing.searched:
+            self.tell(number, standing.searched[-1], standing.cost)
 
     def _judge(self, trial: Trial) -> Trial:
-        reason = explain(trial.cost, self._limits)
+        reasons = filter(None, (trial.reason, explain(exact_metrics(trial.cost), self._limits)))
+        reason = "; ".join(reasons) or None
         if reason is not None:
             self._reject(trial.number, trial.cost)
             return replace(trial, state=TrialState.INFEASIBLE, reason=reason)
@@ -134,7 +158,13 @@ class Proposals:
 
     def _reject(self, number: int, cost: Cost) -> None:
         if not self.is_reference(number):
-            self._brain.reject(number, excess(cost, self._limits))
+            self._brain.reject(number, excess(exact_metrics(cost), self._limits) + self._miss(cost))
+
+    def _miss(self, cost: Cost) -> float:
+        """How far from the cost it compares at a study's proposal is, as a share; 0 where it is near enough."""
+        goal = self._spec.matched.goal if self._spec.matched else None
+        value = exact_metrics(cost)[goal.metric] if goal else 0
+        return 0.0 if goal is None or goal.met(value) else goal.miss(value)
 
     def _pair(self, number: int, twin: int) -> None:
         """The sampler hears of a duplicate what it hears of its twin."""
@@ -144,6 +174,8 @@ class Proposals:
             return
         if values is not None:
             self._brain.tell(number, values)
+        elif twin in self._excesses:
+            self._brain.reject(number, self._excesses[twin])
         elif twin in self._failed:
             self._brain.fail(number)
 

@@ -15,6 +15,11 @@ def short_count(value: int) -> str:
     return "".join(_scaled(value, 1000, _THOUSANDS))
 
 
+def short_number(value: float) -> str:
+    """Any measured number: a large one as a count, and four digits of others."""
+    return short_count(round(value)) if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def short_bytes(value: int) -> str:
     """Binary units: 2048 is `2.00 KiB`."""
     return " ".join(_scaled(value, 1024, _BYTES))

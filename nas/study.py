@@ -1,5 +1,6 @@
 """A study: what the user submits (frozen), and the states it passes."""
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,10 +11,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nas.causality import reads_ahead
-from nas.metrics import ExactMetric
+from nas.metrics import METRICS, unmeasurable
 from nas.protocol import Protocol
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
+from search_spaces.matching import MatchedCost, Target
 from search_spaces.primitives import CostContext
 from search_spaces.space import Space
 from search_spaces.zoo import ZOO
@@ -66,12 +68,25 @@ class CostAt(Document):
         return CostContext(context_length=self.context_length, bytes_per_element=self.bytes_per_element)
 
 
-class Constraint(Document):
-    """A bound on an exact cost; a proposal outside is infeasible and never reaches a worker."""
+MetricName = Annotated[str, Field(min_length=1, max_length=100)]
+Bound = Annotated[int | float, Field(ge=-(10**15), le=10**15)]
 
-    metric: ExactMetric
-    min: Annotated[int, Field(ge=0, le=10**15)] | None = None
-    max: Annotated[int, Field(ge=0, le=10**15)] | None = None
+
+class Constraint(Document):
+    """A bound on any metric. A proposal whose exact cost is outside is infeasible and never reaches a worker.
+
+    Everything else is judged on each result of a trial, at every rung, by the values that the search sees: a trial outside is
+    infeasible from then on, so bound quality by what the first rung can reach.
+    """
+
+    metric: MetricName
+    min: Bound | None = None
+    max: Bound | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the architecture alone says if it is kept."""
+        return self.metric in METRICS and METRICS[self.metric].exact
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:
@@ -79,7 +94,25 @@ class Constraint(Document):
             raise ValueError("give min, max or both")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} must not exceed max {self.max}")
+        if self.exact and self.max is not None and self.max < 0:
+            raise ValueError(f"max {self.max} cannot be kept: {self.metric} is never below 0")
         return self
+
+
+class Matched(Document):
+    """A comparison at equal cost: every architecture, references too, is brought to `target`, so `metric` explains nothing.
+
+    Parameters and FLOPs are reached by the width of all FFNs, dense or of experts; decode state by the recurrent state size.
+    """
+
+    metric: MatchedCost
+    target: Annotated[int, Field(ge=1, le=10**15)]
+    tolerance: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+
+    @property
+    def goal(self) -> Target:
+        """The same, for the solver."""
+        return Target(self.metric, self.target, self.tolerance)
 
 
 class Sampler(Document):
@@ -94,6 +127,22 @@ class Halving(Document):
     """Asynchronous successive halving (arXiv 1810.05934): the best 1/eta of a rung go on to the next."""
 
     eta: Annotated[int, Field(ge=2, le=16)] = 3
+
+
+class Confirmation(Document):
+    """The best at the last rung are measured again from scratch, once for each of up to `seeds` fresh seeds.
+
+    The first of a search is partly the luckiest (winner's curse), so its score says too much. Every reference, and as many
+    `leaders` as there are, gets two seeds; more go only to those that the seeds so far do not tell apart from the best.
+    """
+
+    seeds: Annotated[int, Field(ge=1, le=32)] = 3
+    leaders: Annotated[int, Field(ge=1, le=100)] = 5
+
+    @property
+    def first(self) -> int:
+        """Seeds that everybody gets who is confirmed."""
+        return min(2, self.seeds)
 
 
 class Budget(Document):
@@ -111,10 +160,12 @@ class StudySpec(Document):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     space: Space
     protocol: Protocol = Protocol()
-    objectives: Annotated[tuple[ExactMetric | Literal["score"], ...], Field(min_length=1, max_length=4)] = ("score",)
+    objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
+    matched: Matched | None = None
     sampler: Sampler = Sampler()
     halving: Halving | None = Halving()
+    confirmation: Confirmation | None = None
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     budget: Budget = Budget()
     cost_at: CostAt = CostAt()
@@ -132,7 +183,7 @@ class StudySpec(Document):
         if len(set(self.objectives)) != len(self.objectives):
             _refuse(("objectives",), f"{_repeated(self.objectives)!r} is listed twice")
         if "score" not in self.objectives:
-            _refuse(("objectives",), "must include 'score'; the other metrics are known without training")
+            _refuse(("objectives",), "must include 'score', which the leaderboard ranks by")
         for index, name in enumerate(self.references):
             if name not in ZOO:
                 _refuse(("references", index), f"there is no zoo entry {name[:80]!r}; {_known_references(name)}")
@@ -141,6 +192,24 @@ class StudySpec(Document):
         problem = cannot_read(self.space.input, self.protocol.tokens, self.protocol.channels)
         if problem is not None:
             _refuse(("space", "input"), problem)
+        return self
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        """Every metric that is named can be measured, and every bound be kept beside the others."""
+        places = [(("objectives", index), name) for index, name in enumerate(self.objectives)]
+        places += [(("constraints", index, "metric"), each.metric) for index, each in enumerate(self.constraints)]
+        for place, name in places:
+            problem = unmeasurable(name, self.protocol)
+            if problem is not None:
+                _refuse(place, problem)
+        lowest: dict[str, float] = {}
+        highest: dict[str, float] = {}
+        for index, each in enumerate(self.constraints):
+            low = lowest[each.metric] = max(lowest.get(each.metric, -math.inf), -math.inf if each.min is None else each.min)
+            high = highest[each.metric] = min(highest.get(each.metric, math.inf), math.inf if each.max is None else each.max)
+            if low > high:
+                _refuse(("constraints", index), f"{each.metric} cannot be at least {low:,} and at most {high:,}; loosen one")
         return self
 
     @model_validator(mode="after")

@@ -5,16 +5,21 @@ Submitting, checking and the command line all come through `read_spec`, so they 
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from nas.data.pinning import pinned
 from nas.errors import FieldProblem, Invalid
-from nas.pricing import N_SAMPLES, sampled_costs
+from nas.members import matched
+from nas.pricing import N_SAMPLES, sampled, sampled_costs
 from nas.study import StudySpec
 from nas.tasks import AnyTask
 from nas.validation import validate
+from search_spaces.matching import Unmatched
 from search_spaces.presets import PRESETS
+
+MATCHED_SAMPLES = 50
 
 
 def read_spec(document: Any, data_root: Path | None, max_params: int, packs: Path | None = None) -> StudySpec:
@@ -25,7 +30,7 @@ def read_spec(document: Any, data_root: Path | None, max_params: int, packs: Pat
     is refused. `packs`: the folder that keeps what was made of files, so that the next to read them need not make it again.
     """
     spec = validate(StudySpec, _with_preset_replaced(document))
-    problems = list(_size_problems(spec, max_params))
+    problems = [*_size_problems(spec, max_params), *_matching_problems(spec)]
     tasks = tuple(_pinned(index, task, data_root, packs, problems) for index, task in enumerate(spec.protocol.tasks))
     if problems:
         raise Invalid(problems[0].reason, tuple(problems))
@@ -79,6 +84,21 @@ def _size_problems(spec: StudySpec, max_params: int) -> Iterator[FieldProblem]:
             f"this service accepts {max_params:,} parameters, and the smallest of {N_SAMPLES} architectures of the space has"
             f" {smallest:,}; allow smaller values",
         )
+
+
+def _matching_problems(spec: StudySpec) -> Iterator[FieldProblem]:
+    """A matched study needs members that can be brought to its target."""
+    reason = None
+    for architecture in islice(sampled(spec.space), MATCHED_SAMPLES if spec.matched else 0):
+        try:
+            matched(spec, architecture)
+        except Unmatched as problem:
+            reason = reason or str(problem)
+        else:
+            return
+    if reason is not None:
+        told = f"of {MATCHED_SAMPLES} architectures of the space none can be brought to it, the first because {reason}"
+        yield FieldProblem("/matched/target", f"{told}; choose another target or metric, or allow other sizes")
 
 
 def _pinned(index: int, task: AnyTask, data_root: Path | None, packs: Path | None, problems: list[FieldProblem]) -> AnyTask:

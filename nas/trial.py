@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from nas.run import Result
 from search_spaces.architecture import Architecture
@@ -9,7 +10,7 @@ from search_spaces.primitives import Cost
 
 
 class TrialState(StrEnum):
-    """Where a trial stands. Paused: it has a score at its rung and waits to be promoted or pruned."""
+    """Where a trial stands. Paused: it has a score at its rung and waits to be promoted or pruned, or to be confirmed."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -23,11 +24,18 @@ class TrialState(StrEnum):
 
 
 TRIAL_TRANSITIONS: dict[TrialState, frozenset[TrialState]] = {
-    TrialState.QUEUED: frozenset({TrialState.RUNNING, TrialState.CANCELLED}),
+    TrialState.QUEUED: frozenset({TrialState.RUNNING, TrialState.COMPLETED, TrialState.CANCELLED}),
     TrialState.RUNNING: frozenset(
-        {TrialState.QUEUED, TrialState.PAUSED, TrialState.COMPLETED, TrialState.FAILED, TrialState.CANCELLED}
+        {
+            TrialState.QUEUED,
+            TrialState.PAUSED,
+            TrialState.COMPLETED,
+            TrialState.INFEASIBLE,
+            TrialState.FAILED,
+            TrialState.CANCELLED,
+        }
     ),
-    TrialState.PAUSED: frozenset({TrialState.QUEUED, TrialState.PRUNED, TrialState.CANCELLED}),
+    TrialState.PAUSED: frozenset({TrialState.QUEUED, TrialState.COMPLETED, TrialState.PRUNED, TrialState.CANCELLED}),
     TrialState.COMPLETED: frozenset(),
     TrialState.PRUNED: frozenset(),
     TrialState.INFEASIBLE: frozenset(),
@@ -42,11 +50,24 @@ Params = dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """What fresh seeds say of a trial: means over them alone. The interval covers seeds, or with one seed the test sample."""
+
+    score: float
+    score_low: float
+    score_high: float
+    interval: Literal["replicas", "test_sample"]
+    n_seeds: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One row of a study.
 
     reference: the zoo entry it is, or None for the search's own. params: gene values (empty for a reference).
-    rung and result: the highest rung scored so far. twin: the trial that already has this architecture.
+    rung and result: the highest rung scored so far; a trial that is confirmed has the number of rungs there, and `confirmed`
+    stands for the result's own score, which is one seed's. twin: the trial that already has this architecture.
     """
 
     number: int
@@ -58,6 +79,7 @@ class Trial:
     reference: str | None = None
     rung: int | None = None
     result: Result | None = None
+    confirmed: Confirmed | None = None
     pareto: bool = False
     twin: int | None = None
     reason: str | None = None
@@ -65,4 +87,5 @@ class Trial:
     @property
     def score(self) -> float | None:
         """The score at the highest rung reached."""
-        return self.result.score if self.result else None
+        scored = self.confirmed or self.result
+        return scored.score if scored else None

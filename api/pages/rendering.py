@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.pages import assets, format
 from nas.metrics import METRICS
-from nas.quantities import ratio, short_bytes, short_count
+from nas.quantities import ratio, short_bytes, short_count, short_number
 
 
 def render(template: str, *, signed_in: bool = True, **context: Any) -> str:
@@ -26,7 +26,13 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=short_count, bytes=short_bytes, ratio=ratio, score=format.score, percent=format.percent, ago=format.ago
+        count=short_count,
+        number=short_number,
+        bytes=short_bytes,
+        ratio=ratio,
+        score=format.score,
+        percent=format.percent,
+        ago=format.ago,
     )
     environment.globals.update(asset=assets.url, metrics=METRICS)
     return environment

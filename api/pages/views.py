@@ -19,6 +19,7 @@ from api.security import SESSION_COOKIE, Reader, SessionCookie, Writer, forget_s
 from api.services import EngineDep
 from nas.errors import Denied
 from nas.keys import Principal
+from nas.objectives import objectives_of
 from nas.store import reads
 from nas.store.sessions import close_session, open_session
 from nas.store.submissions import set_wish
@@ -36,6 +37,8 @@ router.include_router(compare.router)
 
 ROWS: Final = 50
 EVENTS_SHOWN: Final = 30
+OWN_COLUMNS: Final = ("score", "params", "flops_per_token", "state_bytes")
+"""Metrics that the board has a column for whatever the objectives are."""
 MAX_FORM_BYTES: Final = 10_000
 OURS: Final = ("/studies/", "/compare")
 """What addresses begin with that a login leads back to."""
@@ -88,6 +91,7 @@ def study(
             study=found,
             page=page,
             left_out=_left_out(engine, principal, study_id),
+            further=[metric for metric in objectives_of(found.spec) if metric.name not in OWN_COLUMNS],
             sort=sort,
             cursor=cursor,
             query=_Query(request),

@@ -18,7 +18,7 @@ from nas.cli.export import best_trial
 from nas.cli.failures import INTERRUPTED, CheckFailed
 from nas.cli.options import AsJson
 from nas.cli.output import say
-from nas.cli.results import print_leaderboard
+from nas.cli.results import further_columns, print_leaderboard
 from nas.cli.studies import read_document
 from nas.cli.typed import typed
 from nas.cli.verify import verify
@@ -57,7 +57,8 @@ def demo(
             say(outcome(row))
             if row.state is StudyState.FAILED:
                 raise CheckFailed(f"the study failed; the logs are in {data_dir / 'logs'}")
-            print_leaderboard(list(islice(nas.leaderboard(row.id), ROWS)), as_json=as_json)
+            best = list(islice(nas.leaderboard(row.id), ROWS))
+            print_leaderboard(best, as_json, further_columns(nas.study(row.id).spec))
             winner = data_dir / "winner"
             nas.export(row.id, best_trial(nas, row.id), winner, replace=True)
     except KeyboardInterrupt:

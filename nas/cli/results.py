@@ -1,6 +1,7 @@
 """Commands about results: top (the leaderboard) and trial."""
 
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -10,10 +11,15 @@ from rich.text import Text
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
 from nas.cli.output import plain, print_fields, print_json, print_rows_with_lines, print_table, say, score_text, to_data
 from nas.client import Client
-from nas.quantities import short_count
+from nas.metrics import Metric
+from nas.objectives import objectives_of
+from nas.quantities import short_count, short_number
 from nas.store.reads import SortName
 from nas.store.views import LeaderboardRow, RunView, TrialRow, TrialView
+from nas.study import StudySpec
 
+SHOWN = ("score", "params", "flops_per_token")
+"""Metrics that have a column whatever the objectives are."""
 COLUMNS = {
     "rank": "right",
     "trial": "right",
@@ -56,7 +62,8 @@ def top(
             reference=references,
             pareto=pareto or None,
         )
-        print_leaderboard(list(islice(found, limit)), as_json)
+        rows = list(islice(found, limit))
+        print_leaderboard(rows, as_json, () if as_json or not rows else further_columns(nas.study(study).spec))
 
 
 def trial(
@@ -78,22 +85,31 @@ def trial(
     _print_trial(found)
 
 
-def print_leaderboard(rows: list[LeaderboardRow], as_json: bool) -> None:
-    """The rows as a table, or one JSON object each."""
+def print_leaderboard(rows: list[LeaderboardRow], as_json: bool, further: Sequence[Metric] = ()) -> None:
+    """The rows as a table, with further metrics beside their costs, or one JSON object each."""
+    columns = _columns(further)
     if as_json:
         for row in rows:
             print_json(to_data(row))
     elif rows and sys.stdout.isatty():
         # an architecture is longer than a terminal is wide, and the numbers must not give way to it
-        numbers = dict(list(COLUMNS.items())[:-1])
-        print_rows_with_lines(numbers, (_numbers(row) for row in rows), (str(_architecture(row.trial)) for row in rows))
+        numbers = dict(list(columns.items())[:-1])
+        print_rows_with_lines(
+            numbers, (_numbers(row, further) for row in rows), (str(_architecture(row.trial)) for row in rows)
+        )
     elif rows:
-        print_table(COLUMNS, ((*_numbers(row), _architecture(row.trial)) for row in rows))
+        print_table(columns, ((*_numbers(row, further), _architecture(row.trial)) for row in rows))
     else:
         say("nothing has a score yet")
 
 
-def _numbers(row: LeaderboardRow) -> tuple[object, ...]:
+def _columns(further: Sequence[Metric]) -> dict[str, str]:
+    costs = list(COLUMNS.items())
+    place = list(COLUMNS).index("state")
+    return dict([*costs[:place], *((metric.name, "right") for metric in further), *costs[place:]])
+
+
+def _numbers(row: LeaderboardRow, further: Sequence[Metric]) -> tuple[object, ...]:
     trial = row.trial
     return (
         row.rank,
@@ -103,9 +119,23 @@ def _numbers(row: LeaderboardRow) -> tuple[object, ...]:
         trial.rung,
         short_count(trial.cost.params),
         short_count(trial.cost.flops_per_token),
+        *(metric_text(metric, trial) for metric in further),
         trial.state,
         "*" if trial.pareto else "",
     )
+
+
+def further_columns(spec: StudySpec) -> tuple[Metric, ...]:
+    """The objectives that have no column of their own."""
+    return tuple(metric for metric in objectives_of(spec) if metric.name not in SHOWN)
+
+
+def metric_text(metric: Metric, trial: TrialRow) -> str:
+    """A trial's value, short; a dash where it has none yet."""
+    if metric.exact:
+        return short_count(getattr(trial.cost, metric.name))
+    value = trial.metrics.get(metric.name)
+    return "-" if value is None else short_number(value)
 
 
 def _architecture(trial: TrialRow) -> Text:
@@ -134,6 +164,7 @@ def _print_trial(found: TrialView) -> None:
             "parameters": f"{row.cost.params:,} ({row.cost.active_params:,} per token)",
             "FLOPs per token": f"{row.cost.flops_per_token:,}",
             "decode state": f"{row.cost.state_bytes:,} bytes per sequence",
+            **{name: short_number(value) for name, value in sorted(row.metrics.items()) if name != "score"},
             **{f"gene {name}": value for name, value in found.params.items()},
         }
     )

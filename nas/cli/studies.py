@@ -36,7 +36,7 @@ def check(file: SpecFile, url: Url = None, data_dir: DataDir = None, as_json: As
             "space": f"{short_count(quote.space_size)} assignments of genes",
             **{title: _range(name, quote) for name, title in _COSTS.items()},
             "largest": f"no member has more than {quote.params_bound:,} parameters",
-            "feasible": f"{quote.feasible_share:.0%} of sampled members keep the constraints",
+            "feasible": f"{quote.feasible_share:.0%} of sampled members keep the constraints, at the cost to compare at",
             "runs": f"{quote.planned_runs:,} planned, at most {quote.runs:,}",
             "optimiser steps": f"{quote.planned_steps:,} planned, at most {quote.optimiser_steps:,}",
         }

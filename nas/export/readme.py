@@ -61,7 +61,9 @@ runs the whole search again.
 def readme(spec: StudySpec, trial: TrialView, result: Result) -> str:
     """The text, in Markdown."""
     row = trial.row
-    rung = spec.protocol.rungs[row.rung or 0]
+    confirmed = row.rung is not None and row.rung > spec.protocol.last_rung
+    rung = spec.protocol.rungs[-1 if confirmed else row.rung or 0]
+    scored = row if confirmed else result
     weights = next((artifact.path for artifact in result.artifacts if artifact.path.startswith("weights/")), "weights/…")
     return _TEXT.format(
         title=row.reference or f"Architecture {row.architecture_digest[:12]}",
@@ -69,17 +71,23 @@ def readme(spec: StudySpec, trial: TrialView, result: Result) -> str:
         number=row.number,
         study=spec.name,
         steps=rung.steps,
-        replicas=rung.replicas,
-        score=result.score,
-        low=result.score_low,
-        high=result.score_high,
-        interval="seeds and draws of the test set" if result.interval == "replicas" else "draws of the test set",
+        replicas=f"{row.n_replicas} fresh" if confirmed else rung.replicas,
+        score=scored.score,
+        low=scored.score_low,
+        high=scored.score_high,
+        interval=_covered(confirmed=confirmed, over_seeds=scored.interval == "replicas"),
         tasks="\n".join(_task_row(task.task, task.learning_rate, task.metric, task.values) for task in result.tasks),
         cost=row.cost,
         weights=weights,
         replay=REPLAY,
         resubmit=RESUBMIT,
     )
+
+
+def _covered(*, confirmed: bool, over_seeds: bool) -> str:
+    if not over_seeds:
+        return "draws of the test set"
+    return "fresh seeds" if confirmed else "seeds and draws of the test set"
 
 
 def _task_row(task: str, learning_rate: float, metric: str, values: tuple[float, ...]) -> str:

@@ -1,20 +1,27 @@
 """The run that measures an exported trial again, alone and from nothing."""
 
+from nas.confirmation import fresh_seed
 from nas.run import Run
 from nas.seeds import derive
 from nas.store.views import StudyView, TrialView
 
 
 def replay(study: StudyView, trial: TrialView) -> Run:
-    """The same data, seeds and learning rates as the trial had, to the rung it reached, without its checkpoints."""
+    """The same data, seeds and learning rates as the trial had, to the rung it reached, without its checkpoints.
+
+    Of a confirmed trial it is the run with the first fresh seed, whose weights are exported.
+    """
     spec, row = study.spec, trial.row
+    confirmed = row.rung is not None and row.rung > spec.protocol.last_rung
+    result = trial.result
     return Run(
         study_id=study.row.id,
         number=row.number,
         rung=row.rung or 0,
         architecture=trial.architecture,
         protocol=spec.protocol,
-        seed=derive(spec.seed, row.number),
+        seed=fresh_seed(spec.seed, row.number, 0) if confirmed else derive(spec.seed, row.number),
         data_seed=derive(spec.seed, "data"),
+        rates={task.task: task.learning_rate for task in result.tasks} if confirmed and result else {},
         max_seconds=spec.budget.max_run_seconds,
     )

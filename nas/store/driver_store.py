@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Row, and_, bindparam, case, func, select, update
 
 from nas.errors import StaleFence
+from nas.objectives import asked_of
 from nas.ports import Batch, Claim, Event, History, RunRecord
 from nas.run import RunState
 from nas.store import run_rows, trial_rows
@@ -63,8 +64,9 @@ class PostgresDriverStore:
         """Everything needed to go on where the last driver stopped."""
         with transaction(self.engine) as connection:
             last_sequence = _lock(connection, claim).batch_sequence
+            final = claim.spec.protocol.last_rung if claim.spec.confirmation else None
             return History(
-                trials=trial_rows.standings(connection, claim.study_id),
+                trials=trial_rows.standings(connection, claim.study_id, asked_of(claim.spec), final),
                 running=run_rows.in_flight(connection, claim.study_id),
                 last_sequence=last_sequence,
             )

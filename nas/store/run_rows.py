@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Connection, Integer, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from nas.metrics import reported_metrics, search_metrics
 from nas.ports import RunRecord
 from nas.run import RunKey, RunState
 from nas.store.engine import storable
@@ -86,6 +87,8 @@ def _end_columns(record: RunRecord) -> dict[str, Any]:
         "to": record.state.value,
         "with_score": result.score if result else None,
         "with_validation_score": result.validation_score if result else None,
+        "with_metrics": reported_metrics(result) if result else None,
+        "with_search_metrics": search_metrics(result) if result else None,
         "with_folder": result.folder if result else None,
         "with_result": result.to_json() if result else None,
         "with_failure": failure.to_json() if failure else None,
@@ -104,6 +107,8 @@ _END = (
         state=bindparam("to"),
         score=bindparam("with_score"),
         validation_score=bindparam("with_validation_score"),
+        metrics=bindparam("with_metrics"),
+        search_metrics=bindparam("with_search_metrics"),
         folder=bindparam("with_folder"),
         result=bindparam("with_result"),
         failure=bindparam("with_failure"),

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     cast,
     func,
     text,
@@ -130,6 +131,7 @@ trial = Table(
     Column("score_high", Double),
     Column("interval", Text),
     Column("n_replicas", Integer),
+    Column("metrics", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("pareto", Boolean, nullable=False),
     Column("twin", Integer),
     Column("reason", Text),
@@ -140,8 +142,8 @@ trial = Table(
     CheckConstraint("(rung IS NULL) = (score IS NULL)", name="nas_trial_scored"),
 )
 
-SCORED = trial.c.score.is_not(None)
-"""What the leaderboard shows; its indexes hold nothing else."""
+SCORED = and_(trial.c.score.is_not(None), trial.c.state != TrialState.INFEASIBLE.value)
+"""What the leaderboard shows; its indexes hold nothing else. A trial may have a score and break a measured constraint."""
 
 # one index per order, each read in both directions; a minus puts the lower number first where the better value is the higher
 Index("nas_trial_rank", trial.c.study_id, trial.c.rung, trial.c.score, -trial.c.number, postgresql_where=SCORED)
@@ -162,6 +164,8 @@ run = Table(
     Column("state", Text, nullable=False),
     Column("score", Double),
     Column("validation_score", Double),
+    Column("metrics", JSONB),
+    Column("search_metrics", JSONB),
     Column("folder", Text),
     Column("result", JsonText),
     Column("failure", JsonText),
@@ -173,7 +177,10 @@ run = Table(
         ["study_id", "number"], ["nas_trial.study_id", "nas_trial.number"], ondelete="CASCADE", name="nas_run_trial"
     ),
     _one_of("state", RunState, "nas_run_state"),
-    CheckConstraint("(state = 'succeeded') = (num_nulls(result, score, validation_score, folder) = 0)", name="nas_run_result"),
+    CheckConstraint(
+        "(state = 'succeeded') = (num_nulls(result, score, validation_score, metrics, search_metrics, folder) = 0)",
+        name="nas_run_result",
+    ),
     CheckConstraint("(state = 'failed') = (failure IS NOT NULL)", name="nas_run_failure"),
 )
 Index("nas_run_counts_once", run.c.study_id, run.c.number, run.c.rung, unique=True, postgresql_where=run.c.state == "succeeded")

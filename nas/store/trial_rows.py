@@ -5,15 +5,34 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Integer, Row, and_, any_, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import aggregate_order_by, array, insert
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array, insert
 
+from nas.metrics import reported_metrics
 from nas.ports import Move, Standing
 from nas.run import Result
 from nas.store.engine import storable
 from nas.store.schema import architecture, run, trial
 from nas.store.transitions import check_trial
-from nas.trial import FINAL_TRIAL_STATES, Trial, TrialState
+from nas.trial import FINAL_TRIAL_STATES, Confirmed, Trial, TrialState
 from search_spaces.primitives import Cost
 
 
@@ -65,9 +84,10 @@ def cancel_open(connection: Connection, study_id: str, reason: str) -> tuple[lis
     return numbers, _tally(before), _tally(_outlines(connection, study_id, numbers))
 
 
-def standings(connection: Connection, study_id: str) -> tuple[Standing, ...]:
-    """Every trial of the study in order of number."""
-    return tuple(map(_standing, connection.execute(_STANDINGS, {"of": study_id})))
+def standings(connection: Connection, study_id: str, asked: Sequence[str], final: int | None) -> tuple[Standing, ...]:
+    """Every trial in order of number: these metrics of its results, and all of those from the `final` rung on."""
+    rows = connection.execute(_standings(asked), {"of": study_id, "final": final})
+    return tuple(_standing(row, asked) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +103,19 @@ _THIS = and_(_OF, trial.c.number == bindparam("its_number"))
 _NOW = func.clock_timestamp()
 _ADD_ARCHITECTURE = insert(architecture).on_conflict_do_nothing()
 _INSERT = insert(trial)
-_CHANGING = ("state", "rung", "score", "score_low", "score_high", "interval", "n_replicas", "pareto", "twin", "reason")
+_CHANGING = (
+    "state",
+    "rung",
+    "score",
+    "score_low",
+    "score_high",
+    "interval",
+    "n_replicas",
+    "metrics",
+    "pareto",
+    "twin",
+    "reason",
+)
 _UPSERT = _INSERT.on_conflict_do_update(
     index_elements=["study_id", "number"],
     set_={name: _INSERT.excluded[name] for name in _CHANGING} | {"updated_at": _NOW},
@@ -94,19 +126,6 @@ _OUTLINES = select(trial.c.number, trial.c.state, trial.c.reference, trial.c.run
     _OF, trial.c.number == any_(bindparam("numbers", type_=ARRAY(Integer)))
 )
 
-# runs at the rungs passed, and runs at the rung after those
-_PASSED = (
-    select(
-        run.c.number,
-        func.array_agg(aggregate_order_by(run.c.score, run.c.rung)).label("scores"),
-        func.array_agg(aggregate_order_by(run.c.validation_score, run.c.rung)).label("validation_scores"),
-        func.array_agg(aggregate_order_by(run.c.folder, run.c.rung)).label("folders"),
-        func.count().label("n"),
-    )
-    .where(run.c.study_id == bindparam("of"), run.c.state == "succeeded")
-    .group_by(run.c.number)
-    .subquery()
-)
 _TRIED = (
     select(
         run.c.number,
@@ -118,26 +137,65 @@ _TRIED = (
     .group_by(run.c.number, run.c.rung)
     .subquery()
 )
-_STANDINGS = (
-    select(
-        trial.c.number,
-        trial.c.state,
-        trial.c.genes,
-        trial.c.architecture,
-        array([trial.c.params, trial.c.active_params, trial.c.flops_per_token, trial.c.state_bytes]).label("cost"),
-        trial.c.reference,
-        trial.c.twin,
-        _PASSED.c.scores,
-        _PASSED.c.validation_scores,
-        _PASSED.c.folders,
-        func.coalesce(_TRIED.c.attempts, 0).label("attempts"),
-        func.coalesce(_TRIED.c.failures, 0).label("failures"),
-    )
-    .outerjoin(_PASSED, _PASSED.c.number == trial.c.number)
-    .outerjoin(_TRIED, and_(_TRIED.c.number == trial.c.number, _TRIED.c.rung == func.coalesce(_PASSED.c.n, 0)))
-    .where(_OF)
-    .order_by(trial.c.number)
+
+_RATES: Any = literal_column(
+    "(SELECT jsonb_object_agg(task ->> 'task', task -> 'learning_rate')"
+    " FROM json_array_elements(nas_run.result -> 'tasks') AS task)",
+    JSONB,
 )
+
+
+def _passed(asked: Sequence[str]) -> Subquery:
+    """Of each trial, its results in order of rung: the metrics asked for, and their folders."""
+
+    def by_rung(value: ColumnElement[Any]) -> Any:
+        return func.array_agg(aggregate_order_by(value, run.c.rung))
+
+    def metrics(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return type_coerce(by_rung(array([cast(column[name].astext, Double) for name in asked])), ARRAY(Double, dimensions=2))
+
+    final = bindparam("final", type_=Integer)
+    return (
+        select(
+            run.c.number,
+            metrics(run.c.metrics).label("reported"),
+            metrics(run.c.search_metrics).label("searched"),
+            by_rung(run.c.folder).label("folders"),
+            func.jsonb_agg(_RATES).filter(run.c.rung == final).label("rates"),
+            func.jsonb_agg(aggregate_order_by(run.c.metrics, run.c.rung)).filter(run.c.rung >= final).label("finals"),
+            func.count().label("n"),
+        )
+        .where(run.c.study_id == bindparam("of"), run.c.state == "succeeded")
+        .group_by(run.c.number)
+        .subquery()
+    )
+
+
+def _standings(asked: Sequence[str]) -> Select[*tuple[Any, ...]]:
+    """Trials with their runs at the rungs passed, and those at the rung after."""
+    passed = _passed(asked)
+    return (
+        select(
+            trial.c.number,
+            trial.c.state,
+            trial.c.genes,
+            trial.c.architecture,
+            array([trial.c.params, trial.c.active_params, trial.c.flops_per_token, trial.c.state_bytes]).label("cost"),
+            trial.c.reference,
+            trial.c.twin,
+            passed.c.reported,
+            passed.c.searched,
+            passed.c.folders,
+            passed.c.rates,
+            passed.c.finals,
+            func.coalesce(_TRIED.c.attempts, 0).label("attempts"),
+            func.coalesce(_TRIED.c.failures, 0).label("failures"),
+        )
+        .outerjoin(passed, passed.c.number == trial.c.number)
+        .outerjoin(_TRIED, and_(_TRIED.c.number == trial.c.number, _TRIED.c.rung == func.coalesce(passed.c.n, 0)))
+        .where(_OF)
+        .order_by(trial.c.number)
+    )
 
 
 def _execute_many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
@@ -179,19 +237,31 @@ def _columns(study_id: str, item: Trial) -> dict[str, Any]:
         "pareto": item.pareto,
         "twin": item.twin,
         "reason": storable(item.reason),
-        **_score_columns(item.result),
+        **(_confirmed_columns(item.confirmed) if item.confirmed else _score_columns(item.result)),
     }
 
 
 def _score_columns(result: Result | None) -> dict[str, Any]:
     if result is None:
-        return dict.fromkeys(("score", "score_low", "score_high", "interval", "n_replicas"))
+        return dict.fromkeys(("score", "score_low", "score_high", "interval", "n_replicas")) | {"metrics": {}}
     return {
         "score": result.score,
         "score_low": result.score_low,
         "score_high": result.score_high,
         "interval": result.interval,
         "n_replicas": min((len(task.values) for task in result.tasks), default=0),
+        "metrics": reported_metrics(result),
+    }
+
+
+def _confirmed_columns(confirmed: Confirmed) -> dict[str, Any]:
+    return {
+        "score": confirmed.score,
+        "score_low": confirmed.score_low,
+        "score_high": confirmed.score_high,
+        "interval": confirmed.interval,
+        "n_replicas": confirmed.n_seeds,
+        "metrics": confirmed.metrics,
     }
 
 
@@ -199,8 +269,8 @@ def _move_columns(study_id: str, move: Move) -> dict[str, Any]:
     return {"of": study_id, "its_number": move.number, "to": move.state.value, "because": storable(move.reason)}
 
 
-def _standing(row: Row[*tuple[Any, ...]]) -> Standing:
-    number, state, genes, digest, cost, reference, twin, scores, validation_scores, folders, attempts, failures = row
+def _standing(row: Row[*tuple[Any, ...]], asked: Sequence[str]) -> Standing:
+    number, state, genes, digest, cost, reference, twin, reported, searched, folders, rates, finals, attempts, failures = row
     params, active_params, flops_per_token, state_bytes = cost
     return Standing(
         number=number,
@@ -210,9 +280,15 @@ def _standing(row: Row[*tuple[Any, ...]]) -> Standing:
         cost=Cost(params=params, active_params=active_params, flops_per_token=flops_per_token, state_bytes=state_bytes),
         reference=reference,
         twin=twin,
-        scores=tuple(scores or ()),
-        validation_scores=tuple(validation_scores or ()),
+        reported=tuple(_named(asked, values) for values in reported or ()),
+        searched=tuple(_named(asked, values) for values in searched or ()),
         folders=tuple(folders or ()),
+        rates=rates[0] if rates else {},
+        finals=tuple(finals or ()),
         attempts=attempts,
         failures=failures,
     )
+
+
+def _named(asked: Sequence[str], values: Sequence[float | None]) -> dict[str, float]:
+    return {name: value for name, value in zip(asked, values, strict=True) if value is not None}

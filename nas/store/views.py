@@ -61,7 +61,10 @@ class StudyView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """A trial in a list. Score, interval and replicas are those of the highest rung scored so far."""
+    """A trial in a list. Score, interval, replicas and metrics are those of the highest rung scored so far.
+
+    metrics: all that was measured, by the names that objectives and constraints use; exact costs are in `cost`.
+    """
 
     number: int
     state: TrialState
@@ -75,6 +78,7 @@ class TrialRow:
     score_high: float | None
     interval: Literal["replicas", "test_sample"] | None
     n_replicas: int | None
+    metrics: dict[str, float]
     pareto: bool
     twin: int | None
     reason: str | None

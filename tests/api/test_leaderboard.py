@@ -1,5 +1,6 @@
 """Leaderboard, Pareto front and trials over HTTP: order, selection, pages."""
 
+import re
 from typing import Any
 
 import httpx
@@ -98,3 +99,19 @@ def test_a_trial_has_its_architecture_params_and_runs(bob: httpx.Client, board: 
     assert trial["architecture"]["core"]
     assert trial["runs"][0]["result"]["score"] == trial["row"]["score"]
     assert bob.get(f"{board}/trials/{N_TRIALS}").status_code == 404
+
+
+def test_objectives_have_a_column_on_the_page_and_a_value_in_every_row(service: Service):
+    spec = {"name": "speed", "space": {"preset": "recall_demo"}, "objectives": ["score", "active_params", "peak_memory_bytes"]}
+    with service.client(service.key("carol")) as client:
+        path: str = client.post("/v1/studies", json=spec).headers["Location"]
+        driver = Driver(service.engine, path.rpartition("/")[2])
+        driver.become(StudyState.RUNNING)
+        driver.add_trials(3)
+        trials = [row["trial"] for row in rows(client, path)]
+        assert all(trial["metrics"].keys() >= {"score", "peak_memory_bytes", "train_tokens_per_second"} for trial in trials)
+        page = client.get(path.removeprefix("/v1"), headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    headings = re.findall(r"<th scope=\"col\"[^>]*>\s*(?:<a [^>]*>)?([^<]+)", page.text)
+    assert headings[-4:] == ["Decode state", "active_params", "peak_memory_bytes", "State"]
+    assert page.text.count(f'title="{trials[0]["metrics"]["peak_memory_bytes"]}"') == 3

@@ -158,7 +158,8 @@ def assert_sound(engine: Engine, study_id: str, spec: StudySpec) -> None:
     assert study_row(engine, study_id).state == "completed"
     assert [trial.number for trial in everybody] == list(range(len(everybody)))
     assert all(trial.state in FINAL for trial in everybody)
-    own = [trial for trial in everybody if trial.reference is None and trial.state not in ("infeasible", "duplicate")]
+    trained = [trial for trial in everybody if trial.state not in ("infeasible", "duplicate") or trial.rung is not None]
+    own = [trial for trial in trained if trial.reference is None]
     assert len(own) == spec.budget.trials
     assert [trial.reference for trial in everybody[: len(spec.references)]] == list(spec.references)
     assert not [run for run in attempts if run.state == "running"]
@@ -167,7 +168,10 @@ def assert_sound(engine: Engine, study_id: str, spec: StudySpec) -> None:
     for trial in everybody:
         reached = [rung for number, rung in successes if number == trial.number]
         assert sorted(reached) == list(range(len(reached)))
-        assert trial.rung == (max(reached) if reached else None)
+        # fresh seeds have rungs of their own, and all of them are one rung of the trial's
+        assert trial.rung == (min(max(reached), len(spec.protocol.rungs)) if reached else None)
+        if spec.confirmation is None:
+            assert max(reached, default=0) <= spec.protocol.last_rung
     assert any(trial.state == "completed" for trial in own)
     assert_events_tell_the_same(engine, study_id, everybody)
 

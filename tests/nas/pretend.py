@@ -38,6 +38,22 @@ def succeed(run: Run) -> Finished:
     return _finished(run, result=result)
 
 
+def score_as(run: Run, value: float) -> Finished:
+    """The run's result with another score, on test and on validation data alike."""
+    finished = succeed(run)
+    assert finished.result is not None
+    scores = {"score": value, "score_low": value - 0.02, "score_high": value + 0.02, "validation_score": value}
+    return finished.model_copy(update={"result": finished.result.model_copy(update=scores)})
+
+
+def measure(run: Run, **metrics: float) -> Finished:
+    """The run's result, with these metrics of its task."""
+    finished = succeed(run)
+    assert finished.result is not None
+    task = finished.result.tasks[0].model_copy(update={"metrics": metrics})
+    return finished.model_copy(update={"result": finished.result.model_copy(update={"tasks": (task,)})})
+
+
 def fail(run: Run, kind: FailureKind) -> Finished:
     """The run's failure."""
     return _finished(run, failure=Failure(kind=kind, message=f"pretended {kind}"))

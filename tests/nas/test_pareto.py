@@ -7,16 +7,24 @@ from nas.pareto import ParetoFront
 small = st.integers(0, 4).map(float)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.tuples(small, small)), max_size=40))
-def test_pareto_front_flags_the_non_dominated_of_the_highest_rung(arrivals):
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2), st.tuples(small, small) | st.none()), max_size=40))
+def test_pareto_front_flags_the_non_dominated_of_the_highest_rung(happened):
+    """Trials arrive, get newer values at the same rung or a higher one, and go."""
     front, seen = ParetoFront(), {}
     flags: dict[int, bool] = {}
-    for number, (rung, values) in enumerate(arrivals):
-        changed = front.add(number, rung, values)
-        assert all(flags.get(other, False) != flag for other, flag in changed), "only flags that change are told"
+    top = 0
+    for number, rung, values in happened:
+        if values is None:
+            changed = front.remove(number)
+            seen.pop(number, None)
+        else:
+            # no trial goes down
+            rung = max(rung, seen[number][0]) if number in seen else rung
+            changed = front.add(number, rung, values)
+            seen[number] = (rung, values)
+            top = max(top, rung)
+        assert all(flags.get(other, False) != flag or (other, flag) == (number, True) for other, flag in changed)
         flags |= dict(changed)
-        seen[number] = (rung, values)
-        top = max(rung for rung, _ in seen.values())
         best = {n: v for n, (r, v) in seen.items() if r == top}
         expected = {n for n, v in best.items() if not any(dominates(other, v) for other in best.values())}
         assert {n for n, flag in flags.items() if flag} == expected == {n for n in seen if n in front}

@@ -1,5 +1,5 @@
 from nas.pricing import quote
-from nas.study import Constraint
+from nas.study import Constraint, Matched
 from tests.nas.spaces import TINY, study
 
 MANY = 10**9
@@ -35,3 +35,11 @@ def test_quote_counts_what_is_too_large_for_the_service_as_infeasible():
     smallest = quote(study(space=TINY), MANY).least.params
     assert 0.15 < quote(study(space=TINY), smallest).feasible_share < 0.35
     assert quote(study(space=TINY), smallest - 1).feasible_share == 0.0
+
+
+def test_quote_counts_what_cannot_be_matched_as_infeasible():
+    """Half of the space is twice as wide, and has more than the target without any FFN."""
+    target = round(1.1 * quote(study(space=TINY), MANY).least.params)
+    matched = Matched(metric="params", target=target)
+    share = quote(study(space=TINY, matched=matched), MANY).feasible_share
+    assert 0 < share < 1

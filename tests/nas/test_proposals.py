@@ -2,8 +2,10 @@ from dataclasses import replace
 
 from nas.ports import Standing
 from nas.proposals import MAX_BARREN, Proposals
-from nas.study import Constraint
+from nas.study import Constraint, Matched
 from nas.trial import TrialState
+from search_spaces.cost import price
+from search_spaces.primitives import CostContext
 from search_spaces.space import Space
 from tests.nas.spaces import TINY, study
 
@@ -33,9 +35,9 @@ def test_proposals_tell_a_duplicate_what_its_twin_is_told():
     made = proposals()
     early = until_duplicate(made)
     assert heard(made, early.number) is None
-    made.tell(early.twin, 0.25, early.cost)
+    made.tell(early.twin, {"score": 0.25}, early.cost)
     assert heard(made, early.number) == heard(made, early.twin) == (0.25,)
-    made.tell(early.twin, 0.75, early.cost)
+    made.tell(early.twin, {"score": 0.75}, early.cost)
     assert heard(made, early.number) == (0.75,)
     late = next(trial for trial in iter(made.propose, None) if trial.twin == early.twin)
     assert heard(made, late.number) == (0.75,)
@@ -50,7 +52,7 @@ def test_proposals_tell_the_score_of_a_reference_to_those_that_are_it():
     same = until_duplicate(made)
     while same.twin != 0:
         same = until_duplicate(made)
-    made.tell(0, 0.5, reference.cost)
+    made.tell(0, {"score": 0.5}, reference.cost)
     assert heard(made, same.number) == (0.5,)
     assert heard(made, 0) is None, "the sampler did not propose it"
 
@@ -94,12 +96,13 @@ def test_proposals_replayed_go_on_alike():
         trial = live.propose()
         scores = (trial.cost.params / 1e6,) if trial.state is TrialState.QUEUED else ()
         for score in scores:
-            live.tell(trial.number, score, trial.cost)
+            live.tell(trial.number, {"score": score}, trial.cost)
         state = TrialState.PAUSED if scores else trial.state
         history.append(
             Standing(
                 number=trial.number, state=state, params=trial.params, digest=trial.architecture.digest, cost=trial.cost,
-                twin=trial.twin, scores=(0.5,) * len(scores), validation_scores=scores,
+                twin=trial.twin, reported=({"score": 0.5},) * len(scores),
+                searched=tuple({"score": score} for score in scores),
             )
         )  # fmt: skip
     for standing in history:
@@ -113,3 +116,34 @@ def test_proposals_rebuild_a_trial_from_its_genes():
     made = proposals(references=("mamba2",))
     trials = [made.propose() for _ in range(4)]
     assert [made.rebuild(trial.number).architecture for trial in trials] == [trial.architecture for trial in trials]
+
+
+def test_proposals_of_a_matched_study_cost_the_same_and_are_one_architecture_where_only_width_differed():
+    space = Space(name="widths", genes={"d_model": (32,), "depth": (1, 2), "ffn_ratio": (1.0, 2.0, 4.0)})
+    made = proposals(space, trials=50, matched=Matched(metric="params", target=60_000), references=("transformer",))
+    trials = [made.propose() for _ in range(40)]
+    for trial in trials:
+        assert trial.cost == price(trial.architecture, CostContext(context_length=4096))
+        assert abs(trial.cost.params / 60_000 - 1) <= 0.02
+    distinct = {trial.architecture.digest for trial in trials}
+    assert len(distinct) <= 3, "a depth of 1, one of 2, and the reference"
+    assert [trial.state for trial in trials].count(TrialState.DUPLICATE) == len(trials) - len(distinct)
+
+
+def test_proposals_that_cannot_be_matched_are_infeasible_and_the_sampler_hears_by_how_much():
+    spec = study(space=TINY, trials=30, sampler="tpe", matched=Matched(metric="params", target=17_000))
+    live, replayed = (Proposals(spec, max_params=10**9) for _ in range(2))
+    trials = [live.propose() for _ in range(30)]
+    refused = [trial for trial in trials if trial.state is TrialState.INFEASIBLE]
+    assert 0 < len(refused) < 30
+    for trial in refused:
+        assert trial.reason is not None
+        assert "no FFN width gives params within 2 % of 17,000" in trial.reason
+    for trial in trials:
+        replayed.replay(
+            Standing(
+                number=trial.number, state=trial.state, params=trial.params, digest=trial.architecture.digest,
+                cost=trial.cost, twin=trial.twin,
+            )
+        )  # fmt: skip
+    assert [live.propose() for _ in range(5)] == [replayed.propose() for _ in range(5)]

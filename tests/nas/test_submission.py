@@ -108,6 +108,22 @@ def test_every_file_that_cannot_be_used_is_named(tmp_path: Path):
     assert "shorter sequence_length" in raised.value.problems[1].reason
 
 
+def matched(target: int, **space: object) -> dict[str, object]:
+    return {"name": "x", "space": TINY.to_data() | space, "matched": {"metric": "params", "target": target}}
+
+
+def test_a_target_that_no_member_reaches_is_refused_with_the_reason():
+    assert read_spec(matched(100_000), None, MANY)
+    for document, reason in (
+        (matched(10), "no FFN width gives params within 2 % of 10: the nearest is"),
+        (matched(100_000, genes={"d_model": [32], "channel": ["none"]}), "the model has no FFN"),
+    ):
+        with pytest.raises(Invalid) as raised:
+            read_spec(document, None, MANY)
+        assert raised.value.problems[0].pointer == "/matched/target"
+        assert reason in raised.value.problems[0].reason
+
+
 def test_a_space_that_is_too_large_for_the_service_is_refused_with_the_figures():
     document = {"name": "x", "space": TINY.to_data()}
     smallest = quote(read_spec(document, None, MANY), MANY).least.params

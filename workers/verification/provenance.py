@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nas.confirmation import fresh_seed
 from nas.errors import Invalid
 from nas.run import Result, Run
 from nas.seeds import derive
@@ -46,7 +47,8 @@ def _compared(
     yield "protocol digest", digests["protocol"], run.protocol.digest
     yield "architecture digest", digests["architecture"], architecture.digest
     yield "run seed", seeds["run"], run.seed
-    yield "run seed", seeds["run"], derive(spec.seed, run.number)
+    confirms = run.rung > spec.protocol.last_rung
+    yield "run seed", seeds["run"], fresh_seed(spec.seed, run.number, 0) if confirms else derive(spec.seed, run.number)
     yield "data seed", seeds["data"], run.data_seed
     yield "data seed", seeds["data"], derive(spec.seed, "data")
     yield "trial number", _section(said, "trial")["number"], run.number

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import save
 
 from nas.export.bundle import Source
+from nas.metrics import reported_metrics
 from nas.run import Artifact, Measurement, Result, RunState, TaskResult
 from nas.store.views import RunView, StudyRow, StudyView, TrialRow, TrialView
 from nas.study import StudySpec, StudyState, Wish
@@ -134,6 +135,7 @@ def _trial(result: Result | None) -> TrialView:
         score_high=result.score_high if result else None,
         interval=result.interval if result else None,
         n_replicas=1 if result else None,
+        metrics=reported_metrics(result) if result else {},
         pareto=bool(result),
         twin=None,
         reason=None,

@@ -132,10 +132,10 @@ def test_history_is_what_a_driver_needs_to_go_on(store: PostgresDriverStore) -> 
     assert history.last_sequence == 2
     assert history.running == (RunKey(of, 0, 1, 2), RunKey(of, 1, 0, 1))
     zero, one, two = history.trials
-    assert (zero.state, zero.scores, zero.folders) == (TrialState.RUNNING, (0.4,), ("trial-0/rung-0/attempt-2",))
-    assert zero.validation_scores == (0.4 + 0.01,)
+    assert (zero.state, zero.reported, zero.folders) == (TrialState.RUNNING, ({"score": 0.4},), ("trial-0/rung-0/attempt-2",))
+    assert zero.searched == ({"score": 0.4 + 0.01},)
     assert (zero.attempts, zero.failures) == (2, 1)
-    assert (one.scores, one.folders, one.attempts, one.failures) == ((), (), 1, 0)
+    assert (one.reported, one.folders, one.attempts, one.failures) == ((), (), 1, 0)
     assert (two.reference, two.attempts) == ("x", 0)
     assert one.digest == architecture(32).digest
     assert one.params == trial(1, d_model=32).params
@@ -149,7 +149,8 @@ def test_history_scores_are_in_order_of_rung(store: PostgresDriverStore) -> None
     runs = [record for rung in (0, 1, 2) for record in (started(of, 0, rung), succeeded(of, 0, rung / 10, rung))]
     store.write(claim, Batch(sequence=2, runs=tuple(runs)))
     (zero,) = store.history(claim).trials
-    assert (zero.scores, zero.folders) == ((0.0, 0.1, 0.2), tuple(f"trial-0/rung-{rung}/attempt-1" for rung in (0, 1, 2)))
+    assert [metrics["score"] for metrics in zero.reported] == [0.0, 0.1, 0.2]
+    assert zero.folders == tuple(f"trial-0/rung-{rung}/attempt-1" for rung in (0, 1, 2))
 
 
 def test_history_of_a_new_study_is_empty(store: PostgresDriverStore) -> None:
