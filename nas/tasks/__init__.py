@@ -5,11 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from nas.tasks.bytes_lm import BytesLM
+from nas.tasks.k_hop import KHop
 from nas.tasks.mqar import MQAR
 from nas.tasks.task import Task, TaskMetric
 
-AnyTask = Annotated[MQAR | BytesLM, Field(discriminator="name")]
+AnyTask = Annotated[MQAR | BytesLM | KHop, Field(discriminator="name")]
 
-CATALOGUE: dict[str, type[Task]] = {"mqar": MQAR, "bytes_lm": BytesLM}
+CATALOGUE: dict[str, type[Task]] = {"mqar": MQAR, "bytes_lm": BytesLM, "k_hop": KHop}
 
-__all__ = ["CATALOGUE", "MQAR", "AnyTask", "BytesLM", "Task", "TaskMetric"]
+__all__ = ["CATALOGUE", "MQAR", "AnyTask", "BytesLM", "KHop", "Task", "TaskMetric"]

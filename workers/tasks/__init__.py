@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from nas.tasks import MQAR, AnyTask
+from nas.tasks import MQAR, AnyTask, KHop
 from workers.tasks.bytes_lm import BytesLMGenerator
 from workers.tasks.generator import Evaluation, Generator
+from workers.tasks.k_hop import KHopGenerator
 from workers.tasks.mqar import MQARGenerator
 
 
@@ -15,6 +16,8 @@ def build(task: AnyTask, seed: int, data_root: Path | None, packs: Path | None =
     """
     if isinstance(task, MQAR):
         return MQARGenerator(task, seed)
+    if isinstance(task, KHop):
+        return KHopGenerator(task, seed)
     return BytesLMGenerator(task, seed, data_root, packs)
 
 
