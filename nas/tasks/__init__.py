@@ -7,10 +7,11 @@ from pydantic import Field
 from nas.tasks.bytes_lm import BytesLM
 from nas.tasks.k_hop import KHop
 from nas.tasks.mqar import MQAR
+from nas.tasks.state_tracking import StateTracking
 from nas.tasks.task import Task, TaskMetric
 
-AnyTask = Annotated[MQAR | BytesLM | KHop, Field(discriminator="name")]
+AnyTask = Annotated[MQAR | BytesLM | KHop | StateTracking, Field(discriminator="name")]
 
-CATALOGUE: dict[str, type[Task]] = {"mqar": MQAR, "bytes_lm": BytesLM, "k_hop": KHop}
+CATALOGUE: dict[str, type[Task]] = {"mqar": MQAR, "bytes_lm": BytesLM, "k_hop": KHop, "state_tracking": StateTracking}
 
-__all__ = ["CATALOGUE", "MQAR", "AnyTask", "BytesLM", "KHop", "Task", "TaskMetric"]
+__all__ = ["CATALOGUE", "MQAR", "AnyTask", "BytesLM", "KHop", "StateTracking", "Task", "TaskMetric"]

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from nas.tasks import MQAR, AnyTask, KHop
+from nas.tasks import MQAR, AnyTask, KHop, StateTracking
 from workers.tasks.bytes_lm import BytesLMGenerator
 from workers.tasks.generator import Evaluation, Generator
 from workers.tasks.k_hop import KHopGenerator
 from workers.tasks.mqar import MQARGenerator
+from workers.tasks.state_tracking import StateTrackingGenerator
 
 
 def build(task: AnyTask, seed: int, data_root: Path | None, packs: Path | None = None) -> Generator:
@@ -18,6 +19,8 @@ def build(task: AnyTask, seed: int, data_root: Path | None, packs: Path | None =
         return MQARGenerator(task, seed)
     if isinstance(task, KHop):
         return KHopGenerator(task, seed)
+    if isinstance(task, StateTracking):
+        return StateTrackingGenerator(task, seed)
     return BytesLMGenerator(task, seed, data_root, packs)
 
 
