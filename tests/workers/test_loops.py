@@ -76,7 +76,9 @@ def test_models_that_cannot_loop_otherwise_report_what_they_reach_anyway(archite
 
 
 def test_a_model_that_is_not_finite_at_some_loops_is_worth_chance_there():
-    architecture = Architecture.from_data(small("looped_transformer").to_data() | {"prelude": [], "coda": [], "injection": "none"})
+    architecture = Architecture.from_data(
+        small("looped_transformer").to_data() | {"prelude": [], "coda": [], "injection": "none"}
+    )
     model = build(architecture, torch.Generator().manual_seed(1))
     with torch.no_grad():
         for name, weight in model.backbone.core.named_parameters():
