@@ -1,4 +1,4 @@
-"""Pointer chasing: follow a chain of edges for a stated number of hops (k-hop, arXiv 2402.09268; looped models, 2502.17416)."""
+"""Pointer chasing: every node asks for what its chain began with, k look-ups back (k-hop, arXiv 2402.09268, 2502.17416)."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -8,48 +8,51 @@ from nas.tasks.task import RecallTask, TaskMetric
 
 
 class KHop(RecallTask):
-    """Accuracy of the node that lies k edges behind a start, over k of 1 to `n_hops` in equal parts.
+    """Accuracy of the label that a node's chain of pointers ends in, over nodes 1 to `n_hops` pointers away, in equal parts.
 
-    The edges of a random cycle through all `n_nodes` nodes come first, in random order among blanks; then `n_queries` queries
-    "start, k", whose k goes round 1, 2, ... `n_hops`. An edge is one token and so is a query: a hop is then one look-up, and what
-    makes the task hard is how many of them must follow each other, not finding a pair's second half. The published k-hop
-    induction asks the same of repeated tokens, where a shallow model can double its hops at every layer and guesses well from
-    frequent tokens. Here edges see only earlier edges, and in one cycle every other node is equally likely at any k. Few hops
-    are learnt first and carry the many: accuracy is about the share of k that the model's depth reaches.
+    `n_chains` nodes are given one label each, then `n_hops` times every chain grows by a node: "pointer new", where pointer is
+    the chain's last node. Chains take turns in random order and names are drawn anew, so nothing but the pointers tells the
+    chains apart: hop by hop, an attention layer or a loop over it can only look up what the one before it has found out. The
+    same step again is all that is needed, and nodes near their label are learnt first, so looped models can learn it within
+    minutes. The published k-hop induction asks for a look-up of its own at every place; there few hops give no hint of many.
+    In theory pointers to pointers double the hops with every layer. Labels are asked for at the pointer and the new node.
     """
 
     title: ClassVar[str] = "k-hop pointer chasing"
     source: ClassVar[str] = "arXiv 2402.09268"
 
     name: Literal["k_hop"] = "k_hop"
-    n_nodes: Annotated[int, Field(ge=3, le=512)] = 16
-    """Nodes of the cycle, each with one edge."""
-    n_hops: Annotated[int, Field(ge=1, le=64)] = 8
-    """The most edges that a query asks to follow."""
-    n_queries: Annotated[int, Field(ge=1, le=16_384)] = 16
-    """Queries of a sequence, as often for each number of hops."""
-    sequence_length: Annotated[int, Field(ge=4, le=65_536)] = 32
-    """Tokens: edges, blanks that fill up, and queries."""
-    vocab_size: Annotated[int, Field(ge=8, le=1_000_000)] = 401
-    """At least a token for each node, edge, query and the blank."""
-    n_validation: Annotated[int, Field(ge=16, le=100_000)] = 512
+    n_chains: Annotated[int, Field(ge=2, le=512)] = 4
+    """Chains, each with a label of its own."""
+    n_hops: Annotated[int, Field(ge=1, le=512)] = 6
+    """Pointers of each chain: the most that a node is away from its label."""
+    sequence_length: Annotated[int, Field(ge=8, le=65_536)] = 56
+    """Tokens: blanks in front, and two for each of the nodes."""
+    vocab_size: Annotated[int, Field(ge=8, le=1_000_000)] = 48
+    """Labels, the blank, and names, of which a sequence uses one for each node."""
+    n_validation: Annotated[int, Field(ge=16, le=100_000)] = 256
     """Sequences that choose the learning rate."""
-    n_test: Annotated[int, Field(ge=16, le=100_000)] = 1024
+    n_test: Annotated[int, Field(ge=16, le=100_000)] = 512
     """Sequences that the reported value is taken on."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        needed = self.n_nodes * (1 + self.n_nodes + self.n_hops) + 1
-        if self.vocab_size < needed:
-            raise ValueError(f"{self.n_nodes} nodes and {self.n_hops} hops need vocab_size of at least {needed}")
-        if self.sequence_length < self.n_nodes + self.n_queries:
-            least = self.n_nodes + self.n_queries
-            raise ValueError(f"{self.n_nodes} edges and {self.n_queries} queries need sequence_length of at least {least}")
-        if self.n_hops >= self.n_nodes:
-            raise ValueError(f"n_hops {self.n_hops} leads round the cycle; give at least {self.n_hops + 1} nodes")
-        if self.n_queries % self.n_hops:
-            raise ValueError(f"n_queries {self.n_queries} must be a multiple of n_hops {self.n_hops}, to ask for each as often")
+        if self.sequence_length < 2 * self.n_nodes:
+            raise ValueError(f"{self.n_nodes} nodes need sequence_length of at least {2 * self.n_nodes}")
+        if self.n_names < self.n_nodes:
+            least = self.vocab_size + self.n_nodes - self.n_names
+            raise ValueError(f"{self.n_nodes} nodes need vocab_size of at least {least}")
         return self
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes of a sequence."""
+        return self.n_chains * (1 + self.n_hops)
+
+    @property
+    def n_names(self) -> int:
+        """Names that a node may have."""
+        return self.vocab_size - self.n_chains - 1
 
     def further_metrics(self) -> tuple[TaskMetric, ...]:
         """Accuracy for each number of hops."""
@@ -57,9 +60,9 @@ class KHop(RecallTask):
         return (*super().further_metrics(), *by_hops)
 
     def hops(self) -> range:
-        """Every number of hops that is asked for."""
+        """Every number of hops."""
         return range(1, self.n_hops + 1)
 
     def chance(self) -> float:
-        """Guessing among the nodes other than the start."""
-        return 1 / (self.n_nodes - 1)
+        """Guessing among the labels."""
+        return 1 / self.n_chains
