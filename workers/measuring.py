@@ -79,7 +79,7 @@ def _beyond(learner: Learner, subject: Subject, chunk: int) -> Iterator[tuple[st
 def _at_loops(
     learner: Learner, subject: Subject, batch: Batch, loops: Sequence[int], chunk: int
 ) -> Iterator[tuple[str, float]]:
-    """The metric with other numbers of loops: the same at each for a model that cannot loop so, chance where it is not finite."""
+    """The metric with other numbers of loops: its own value for a model that cannot loop so, chance where it is not finite."""
     for n_loops in loops:
         with looping(learner.model, n_loops) if can_loop(learner.model) else nullcontext():
             evaluation = inference.evaluate(learner, subject.generator, batch, chunk)

@@ -13,9 +13,9 @@ N_CLASSES = 10
 class ImageClassification(RecallTask):
     """Accuracy of the class of handwritten digits of 8 by 8 pixels, read row by row and told at the last pixel.
 
-    The 1,797 digits are those that ship with scikit-learn (UCI, Alpaydin and Kaynak 1998): 17 grey levels, which are tokens 0 to
-    16; the classes are tokens 17 to 26. Which digits are for validation and for testing, as many of each class, is drawn from
-    the data seed; the others are trained on again and again, in random batches.
+    The 1,797 digits are those that ship with scikit-learn (UCI, Alpaydin and Kaynak 1998): 17 grey levels, which are tokens
+    0 to 16; the classes are tokens 17 to 26. Which digits are for validation and for testing, as many of each class, is drawn
+    from the data seed; the others are trained on again and again, in random batches.
     """
 
     title: ClassVar[str] = "Digits, pixel by pixel"

@@ -10,10 +10,10 @@ from nas.tasks.task import RecallTask, TaskMetric
 class Needle(RecallTask):
     """Accuracy on the tokens of a needle that lies anywhere in a haystack of random tokens, also in longer haystacks.
 
-    A needle is a key and the `n_values` tokens after it. Keys are from the lower half of the vocabulary, values and hay from the
-    upper. There are `n_needles` with different keys, evenly spread at random; the last tokens are one of the keys and its
-    values again, each to be predicted from what stands before it. The model is trained at `sequence_length` and tested there
-    and at `test_lengths`, with as many needles.
+    A needle is a key and the `n_values` tokens after it. Keys are from the lower half of the vocabulary, values and hay from
+    the upper. `n_needles` with different keys lie at random places; at the end stands one of the keys again, and its values
+    are to be predicted one after another. The model is trained at `sequence_length` and tested there and at `test_lengths`,
+    with as many needles.
     """
 
     title: ClassVar[str] = "Needle retrieval with length extrapolation"
