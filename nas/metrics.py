@@ -73,6 +73,9 @@ def exact_metrics(cost: Cost) -> dict[str, int]:
 def _of_tasks(protocol: Protocol) -> Iterable[Metric]:
     for key, task in zip(protocol.task_keys(), protocol.tasks, strict=True):
         yield Metric(f"{key}/{task.metric}", f"{task.title}: {task.metric.replace('_', ' ')}", "", task.higher_is_better)
+        for n_loops in protocol.eval_loops:
+            title = f"{task.title}: {task.metric.replace('_', ' ')} with {n_loops} loops in evaluation"
+            yield Metric(f"{key}/{task.metric}@loops={n_loops}", title, "", task.higher_is_better)
         for metric in task.further_metrics():
             yield Metric(f"{key}/{metric.name}", f"{task.title}: {metric.title}", metric.unit, metric.higher_is_better)
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from nas.tasks import MQAR, AnyTask
 from search_spaces.document import Document
+from search_spaces.loop import MAX_LOOPS
 
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 
@@ -46,6 +47,8 @@ class Protocol(Document):
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1, max_length=8)] = (Rung(steps=300), Rung(steps=1200))
     learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1, max_length=9)] = (1e-3, 3e-3, 1e-2)
     recipe: Recipe = Recipe()
+    eval_loops: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_LOOPS)], ...], Field(max_length=16)] = ()
+    """Numbers of loops at which looped models are also tested, each a metric `accuracy@loops=R`. Other models run as ever."""
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:
@@ -66,6 +69,8 @@ class Protocol(Document):
                 )
         if any(upper <= lower for lower, upper in pairwise(self.learning_rates)):
             raise ValueError("learning_rates must rise without repeats, such as [0.001, 0.003, 0.01]")
+        if any(upper <= lower for lower, upper in pairwise(self.eval_loops)):
+            raise ValueError("eval_loops must rise without repeats, such as [1, 2, 4, 8]")
         return self
 
     @property

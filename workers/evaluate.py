@@ -166,7 +166,8 @@ class _Evaluation:
         self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
 
     def _measure(self, learner: Learner, subject: Subject) -> Measured | None:
-        measured = measuring.measure(learner, subject, self._run.protocol.recipe.batch_size)
+        protocol = self._run.protocol
+        measured = measuring.measure(learner, subject, protocol.recipe.batch_size, protocol.eval_loops)
         self._deadline.check()
         return measured
 

@@ -1,6 +1,7 @@
 """A trained learner's metrics on the fixed sequences of its task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +10,7 @@ from nas.tasks import AnyTask
 from workers import inference, scoring, tasks
 from workers.batch import Batch
 from workers.learner import Learner
+from workers.loops import can_loop, looping
 from workers.scoring import Measured
 from workers.tasks import Evaluation, Generator
 
@@ -30,20 +32,24 @@ class Subject:
         return cls(key, task, generator, generator.validation(), generator.test())
 
 
-def measure(learner: Learner, subject: Subject, chunk: int) -> Measured | None:
-    """Everything the task reports, `chunk` sequences at a time; None when a prediction is not finite."""
+def measure(learner: Learner, subject: Subject, chunk: int, loops: Sequence[int] = ()) -> Measured | None:
+    """Everything the task reports, `chunk` sequences at a time; None when a prediction is not finite.
+
+    loops: also with so many loops of the core in evaluation.
+    """
     generator = subject.generator
     validation = inference.evaluate(learner, generator, subject.validation, chunk)
     test = inference.evaluate(learner, generator, subject.test, chunk)
     if validation is None or test is None:
         return None
     beyond = dict(_beyond(learner, subject, chunk))
+    at_loops = [dict(_at_loops(learner, subject, one, loops, chunk)) for one in (subject.test, subject.validation)]
     return Measured(
         value(generator, validation),
         value(generator, test),
         sample_error(subject.task, generator, test),
-        further={**generator.further_metrics(test), **beyond},
-        further_validation=generator.further_metrics(validation),
+        further={**generator.further_metrics(test), **beyond, **at_loops[0]},
+        further_validation={**generator.further_metrics(validation), **at_loops[1]},
     )
 
 
@@ -68,3 +74,14 @@ def _beyond(learner: Learner, subject: Subject, chunk: int) -> Iterator[tuple[st
         evaluation = inference.evaluate(learner, subject.generator, batch, chunk)
         if evaluation is not None:
             yield f"{subject.task.metric}@{name}", value(subject.generator, evaluation)
+
+
+def _at_loops(
+    learner: Learner, subject: Subject, batch: Batch, loops: Sequence[int], chunk: int
+) -> Iterator[tuple[str, float]]:
+    """The metric with other numbers of loops: its own value for a model that cannot loop so, chance where it is not finite."""
+    for n_loops in loops:
+        with looping(learner.model, n_loops) if can_loop(learner.model) else nullcontext():
+            evaluation = inference.evaluate(learner, subject.generator, batch, chunk)
+        found = subject.task.chance() if evaluation is None else value(subject.generator, evaluation)
+        yield f"{subject.task.metric}@loops={n_loops}", found

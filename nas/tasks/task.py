@@ -27,10 +27,13 @@ class Task(Document):
     source: ClassVar[str]
     metric: ClassVar[str]
     higher_is_better: ClassVar[bool]
-    causal: ClassVar[bool] = True
-    """Whether a token's target may be told from that token and those before it only: a later one would give it away."""
 
     sequence_length: int
+
+    @property
+    def causal(self) -> bool:
+        """Whether a token's target may be told from that token and those before it only: a later one would give it away."""
+        return True
 
     @property
     def tokens(self) -> int:

@@ -1,0 +1,68 @@
+"""Pointer chasing: every node asks for what its chain began with, k look-ups back (k-hop, arXiv 2402.09268, 2502.17416)."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nas.tasks.task import RecallTask, TaskMetric
+
+
+class KHop(RecallTask):
+    """Accuracy of the label that a node's chain of pointers ends in, over nodes 1 to `n_hops` pointers away, in equal parts.
+
+    `n_chains` nodes are given one label each, then `n_hops` times every chain grows by a node: "pointer new", where pointer is
+    the chain's last node. Chains take turns in random order and names are drawn anew, so nothing but the pointers tells the
+    chains apart: hop by hop, an attention layer or a loop over it can only look up what the one before it has found out. The
+    same step again is all that is needed, and nodes near their label are learnt first, so looped models can learn it within
+    minutes. The published k-hop induction asks for a look-up of its own at every place; there few hops give no hint of many.
+    In theory pointers to pointers double the hops with every layer. Labels are asked for at the pointer and the new node.
+    """
+
+    title: ClassVar[str] = "k-hop pointer chasing"
+    source: ClassVar[str] = "arXiv 2402.09268"
+
+    name: Literal["k_hop"] = "k_hop"
+    n_chains: Annotated[int, Field(ge=2, le=512)] = 4
+    """Chains, each with a label of its own."""
+    n_hops: Annotated[int, Field(ge=1, le=512)] = 6
+    """Pointers of each chain: the most that a node is away from its label."""
+    sequence_length: Annotated[int, Field(ge=8, le=65_536)] = 56
+    """Tokens: blanks in front, and two for each of the nodes."""
+    vocab_size: Annotated[int, Field(ge=8, le=1_000_000)] = 48
+    """Labels, the blank, and names, of which a sequence uses one for each node."""
+    n_validation: Annotated[int, Field(ge=16, le=100_000)] = 256
+    """Sequences that choose the learning rate."""
+    n_test: Annotated[int, Field(ge=16, le=100_000)] = 512
+    """Sequences that the reported value is taken on."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.sequence_length < 2 * self.n_nodes:
+            raise ValueError(f"{self.n_nodes} nodes need sequence_length of at least {2 * self.n_nodes}")
+        if self.n_names < self.n_nodes:
+            least = self.vocab_size + self.n_nodes - self.n_names
+            raise ValueError(f"{self.n_nodes} nodes need vocab_size of at least {least}")
+        return self
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes of a sequence."""
+        return self.n_chains * (1 + self.n_hops)
+
+    @property
+    def n_names(self) -> int:
+        """Names that a node may have."""
+        return self.vocab_size - self.n_chains - 1
+
+    def further_metrics(self) -> tuple[TaskMetric, ...]:
+        """Accuracy for each number of hops."""
+        by_hops = (TaskMetric(f"accuracy@hops={k}", f"Accuracy at {k} hops", higher_is_better=True) for k in self.hops())
+        return (*super().further_metrics(), *by_hops)
+
+    def hops(self) -> range:
+        """Every number of hops."""
+        return range(1, self.n_hops + 1)
+
+    def chance(self) -> float:
+        """Guessing among the labels."""
+        return 1 / self.n_chains

@@ -1,0 +1,73 @@
+"""Pointer chasing: labels, and chains of nodes that grow from them in turns.
+
+    blanks | label node, of every chain | pointer node, of every chain | pointer node, of every chain | ...
+
+In each round the chains come in random order, and a pointer is the node that its chain got in the round before. The target is
+the chain's label, at every token but the labels. Tokens: labels, names of nodes, the blank. The splits are apart by their
+seeds: a sequence is drawn from a stream named for its split. Letters: B sequences, R rounds, C chains.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from nas.seeds import derive
+from nas.tasks import KHop
+from workers.batch import IGNORED, Batch
+from workers.tasks.generator import Evaluation
+from workers.tasks.recall import RecallGenerator
+
+
+class KHopGenerator(RecallGenerator):
+    """The sequences of one `KHop` document."""
+
+    def __init__(self, task: KHop, seed: int) -> None:
+        self._task = task
+        self._seed = seed
+        self.digest = hashlib.sha256(f"{task.canonical_json()} {seed}".encode()).hexdigest()
+
+    def train_batch(self, replica: int, step: int, batch_size: int) -> Batch:
+        """Fresh chains for every step."""
+        return _sequences(self._task, batch_size, derive(self._seed, "train", replica, step))
+
+    def validation(self) -> Batch:
+        """`n_validation` sequences."""
+        return _sequences(self._task, self._task.n_validation, derive(self._seed, "validation"))
+
+    def test(self) -> Batch:
+        """`n_test` sequences."""
+        return _sequences(self._task, self._task.n_test, derive(self._seed, "test"))
+
+    def sequence_values(self, predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The share of labels found; the nodes that stand beside theirs are there to learn from and do not count."""
+        n_counted = 2 * self._task.n_chains * self._task.n_hops
+        return super().sequence_values(predictions[:, -n_counted:], targets[:, -n_counted:])
+
+    def further_metrics(self, evaluation: Evaluation) -> Mapping[str, float]:
+        """Macro accuracy, and accuracy for each number of hops."""
+        assert evaluation.choices_BT is not None
+        width = 2 * self._task.n_chains
+        right_BT = (evaluation.choices_BT == evaluation.targets).double()
+        rounds = right_BT[:, -width * self._task.n_hops :].split(width, dim=1)
+        by_hops = {f"accuracy@hops={k}": one.mean().item() for k, one in zip(self._task.hops(), rounds, strict=True)}
+        return {**super().further_metrics(evaluation), **by_hops}
+
+
+def _sequences(task: KHop, n_sequences: int, seed: int) -> Batch:
+    rng = np.random.default_rng(seed)
+    n_chains, shape = task.n_chains, (n_sequences, 1 + task.n_hops, task.n_chains)
+    names = n_chains + rng.permuted(np.tile(np.arange(task.n_names), (n_sequences, 1)), axis=1)
+    nodes_BRC = names[:, : task.n_nodes].reshape(shape)
+    labels_BRC = np.broadcast_to(np.arange(n_chains), shape)
+    pointers_BRC = np.concatenate([labels_BRC[:, :1], nodes_BRC[:, :-1]], axis=1)
+
+    order_BRC = rng.permuted(labels_BRC, axis=2)
+    pairs = np.stack([np.take_along_axis(part, order_BRC, axis=2) for part in (pointers_BRC, nodes_BRC)], axis=-1)
+    tokens = np.full((n_sequences, task.sequence_length), task.vocab_size - 1)
+    tokens[:, -2 * task.n_nodes :] = pairs.reshape(n_sequences, -1)
+    targets = np.full_like(tokens, IGNORED)
+    targets[:, -2 * task.n_nodes :] = order_BRC.repeat(2, axis=2).reshape(n_sequences, -1)
+    targets[tokens < n_chains] = IGNORED
+    return Batch(torch.from_numpy(tokens), torch.from_numpy(targets))
