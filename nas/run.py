@@ -143,7 +143,12 @@ class Artifact(Document):
 
 
 class Measurement(Document):
-    """What the evaluation cost, as measured."""
+    """What the evaluation cost, as measured. What nobody measured is None.
+
+    train_seconds: all this run's trainings together, batches included and evaluation not; train_tokens_per_second is over them.
+    data_seconds: how much of that went into making batches. peak_memory_bytes: since the run began, evaluation included; of the
+    device's tensors on a GPU, else of the whole process, libraries included.
+    """
 
     n_params: int
     optimiser_steps: int
@@ -154,6 +159,8 @@ class Measurement(Document):
     device: str
     host: str
     versions: dict[str, str]
+    train_seconds: float | None = None
+    data_seconds: float | None = None
 
 
 class Result(Document):

@@ -26,11 +26,13 @@ from search_spaces.cost import check_size, price
 from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
 from workers import failures, inference, machine, measuring, scoring
+from workers.batch import Batch
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
 from workers.learner import Learner
 from workers.measuring import Subject
 from workers.model import Model, build
 from workers.scoring import Chosen, Measured
+from workers.stopwatch import Stopwatch
 from workers.training import Deadline, Plan, Progress, Training
 
 CURVE_POINTS = 40
@@ -60,7 +62,8 @@ class _Log:
     sensitivity: dict[str, float | None] = field(default_factory=dict)
     optimiser_steps: int = 0
     tokens: int = 0
-    train_seconds: float = 0.0
+    training: Stopwatch = field(default_factory=Stopwatch)
+    data: Stopwatch = field(default_factory=Stopwatch)
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,14 @@ class _Evaluation:
             self._log.notes.append(f"{key} at {rate}, replica {replica}, was trained again from the start: {problem}")
 
     def _advance(self, training: Training, subject: Subject, replica: int) -> None:
-        batch_size = self._run.protocol.recipe.batch_size
-        before, started = training.progress.step, time.monotonic()
-        training.advance(
-            self._rung.steps, lambda step: subject.generator.train_batch(replica, step, batch_size), self._deadline
-        )
-        self._log.train_seconds += time.monotonic() - started
+        batch_size, before = self._run.protocol.recipe.batch_size, training.progress.step
+
+        def batch_of(step: int) -> Batch:
+            with self._log.data:
+                return subject.generator.train_batch(replica, step, batch_size)
+
+        with self._log.training:
+            training.advance(self._rung.steps, batch_of, self._deadline)
         self._log.optimiser_steps += training.progress.step - before
         self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
 
@@ -248,7 +253,9 @@ class _Evaluation:
             optimiser_steps=log.optimiser_steps,
             tokens=log.tokens,
             wall_seconds=time.monotonic() - self._started,
-            train_tokens_per_second=log.tokens / max(log.train_seconds, 1e-9),
+            train_tokens_per_second=log.tokens / max(log.training.seconds, 1e-9),
+            train_seconds=log.training.seconds,
+            data_seconds=log.data.seconds,
             peak_memory_bytes=machine.peak_memory_bytes(self._device),
             device=machine.device_name(self._device),
             host=platform.node(),
