@@ -34,6 +34,18 @@ class Recipe(Document):
     clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
 
+class Latency(Document):
+    """How a run times its model, the first task's: a prompt, then one token after another, on the machine it was trained on.
+
+    Medians over `repeats`, after a warm-up; a CPU uses one thread. What an encoder cannot do, decoding, is left out.
+    """
+
+    prompt_length: Annotated[int, Field(ge=1, le=131_072)] = 512
+    decode_tokens: Annotated[int, Field(ge=1, le=4096)] = 32
+    batch_size: Annotated[int, Field(ge=1, le=1024)] = 1
+    repeats: Annotated[int, Field(ge=1, le=100)] = 5
+
+
 class Protocol(Document):
     """Every architecture of a study is judged by the same protocol.
 
@@ -46,6 +58,7 @@ class Protocol(Document):
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1, max_length=8)] = (Rung(steps=300), Rung(steps=1200))
     learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1, max_length=9)] = (1e-3, 3e-3, 1e-2)
     recipe: Recipe = Recipe()
+    latency: Latency | None = None
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:

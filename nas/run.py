@@ -147,7 +147,8 @@ class Measurement(Document):
 
     train_seconds: all this run's trainings together, batches included and evaluation not; train_tokens_per_second is over them.
     data_seconds: how much of that went into making batches. peak_memory_bytes: since the run began, evaluation included; of the
-    device's tensors on a GPU, else of the whole process, libraries included.
+    device's tensors on a GPU, else of the whole process, libraries included. joules_per_token: of training, by the
+    whole device's counter. prefill_seconds and decode_seconds_per_token: of the first task's model, as `latency` asks.
     """
 
     n_params: int
@@ -161,6 +162,9 @@ class Measurement(Document):
     versions: dict[str, str]
     train_seconds: float | None = None
     data_seconds: float | None = None
+    joules_per_token: float | None = None
+    prefill_seconds: float | None = None
+    decode_seconds_per_token: float | None = None
 
 
 class Result(Document):

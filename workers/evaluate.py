@@ -25,9 +25,11 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size, price
 from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
-from workers import failures, inference, machine, measuring, scoring
+from workers import energy, failures, inference, latency, machine, measuring, scoring
 from workers.batch import Batch
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
+from workers.energy import Meter
+from workers.latency import Speed
 from workers.learner import Learner
 from workers.measuring import Subject
 from workers.model import Model, build
@@ -64,6 +66,7 @@ class _Log:
     tokens: int = 0
     training: Stopwatch = field(default_factory=Stopwatch)
     data: Stopwatch = field(default_factory=Stopwatch)
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class _Evaluation:
         self._n_params = _checked_params(run.architecture, run.protocol)
         self._data_root, self._packs = data_root, workspace / PACKS_FOLDER
         self._device = machine.device()
+        self._energy = Meter(energy.counter(self._device))
         self._folder = _below(workspace, run.folder)
         self._log = _Log()
         self._lower = self._open_lower(workspace)
@@ -126,6 +130,7 @@ class _Evaluation:
         if chosen is None:
             raise failures.Diverged(f"{subject.key}: the loss was not finite at any learning rate of {list(rates)}")
         self._export(subject, best, writer)
+        self._time(subject, best.model)
         self._log.sensitivity[subject.key] = scoring.sensitivity(subject.task, measured) if len(measured) > 1 else None
         return chosen
 
@@ -162,10 +167,11 @@ class _Evaluation:
         batch_size, before = self._run.protocol.recipe.batch_size, training.progress.step
 
         def batch_of(step: int) -> Batch:
+            self._energy.look()
             with self._log.data:
                 return subject.generator.train_batch(replica, step, batch_size)
 
-        with self._log.training:
+        with self._log.training, self._energy:
             training.advance(self._rung.steps, batch_of, self._deadline)
         self._log.optimiser_steps += training.progress.step - before
         self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
@@ -215,6 +221,16 @@ class _Evaluation:
         if own:
             self._log.artifacts.append(writer.tensors(f"learners/{subject.key}.safetensors", own))
 
+    def _time(self, subject: Subject, model: Model) -> None:
+        """How fast the first task's model answers, where the protocol asks; other tasks' models are as fast."""
+        protocol = self._run.protocol
+        if protocol.latency is None or subject.key != protocol.task_keys()[0]:
+            return
+        try:
+            self._log.speed = latency.measure(model, protocol.latency, self._deadline.check)
+        except ValueError as problem:
+            self._log.notes.append(f"not timed on a prompt of {protocol.latency.prompt_length}: {problem}")
+
     def _summary(self, chosen: Sequence[tuple[Subject, Chosen]]) -> Result:
         score = scoring.score([one for _, one in chosen])
         return Result(
@@ -247,7 +263,7 @@ class _Evaluation:
         )
 
     def _measurement(self) -> Measurement:
-        log = self._log
+        log, joules = self._log, self._energy.joules
         return Measurement(
             n_params=self._n_params,
             optimiser_steps=log.optimiser_steps,
@@ -256,6 +272,9 @@ class _Evaluation:
             train_tokens_per_second=log.tokens / max(log.training.seconds, 1e-9),
             train_seconds=log.training.seconds,
             data_seconds=log.data.seconds,
+            joules_per_token=joules / log.tokens if joules is not None and log.tokens else None,
+            prefill_seconds=log.speed.prefill_seconds if log.speed else None,
+            decode_seconds_per_token=log.speed.decode_seconds_per_token if log.speed else None,
             peak_memory_bytes=machine.peak_memory_bytes(self._device),
             device=machine.device_name(self._device),
             host=platform.node(),
