@@ -19,6 +19,17 @@ class Rung(Document):
     replicas: Annotated[int, Field(ge=1, le=32)] = 1
 
 
+class WidthTransfer(Document):
+    """Width-transfer rules (muP, arXiv 2203.03466): starts and learning rates follow each matrix's input size, so that one
+    learning rate fits every width. At these sizes everything is as without.
+    """
+
+    base_width: Annotated[int, Field(ge=4, le=65_536)]
+    """The input size of a matrix that keeps the plain start and learning rate."""
+    base_head_dim: Annotated[int, Field(ge=1, le=512)] = 16
+    """The head size whose attention logits stay as they are; those of others have 1 / head_dim, not 1 / sqrt(head_dim)."""
+
+
 class Recipe(Document):
     """The fixed training recipe: AdamW, linear warm-up, cosine over the LAST rung's steps, gradient clipping.
 
@@ -32,6 +43,7 @@ class Recipe(Document):
     warmup_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
     clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    width_transfer: WidthTransfer | None = None
 
 
 class Latency(Document):

@@ -21,11 +21,12 @@ from nas.errors import Invalid
 from nas.protocol import Protocol, Rung
 from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, Run, TaskResult
 from nas.seeds import derive
+from nas.width_transfer import untransferable
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size, price
 from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
-from workers import energy, failures, inference, latency, machine, measuring, scoring
+from workers import energy, failures, inference, latency, machine, measuring, scoring, width_transfer
 from workers.batch import Batch
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
 from workers.energy import Meter
@@ -139,6 +140,7 @@ class _Evaluation:
         generator = torch.Generator().manual_seed(derive(self._run.seed, subject.key, replica))
         learner = subject.generator.learner(build(self._run.architecture, generator))
         learner.initialise(generator)
+        width_transfer.start(learner.model, protocol.recipe.width_transfer)
         training = Training(learner.to(self._device), _plan(protocol, rate))
         self._resume(training, subject.key, rate, replica)
         self._advance(training, subject, replica)
@@ -311,6 +313,10 @@ def _checked_params(architecture: Architecture, protocol: Protocol) -> int:
     problem = reads_ahead(architecture.encoder_mixers, protocol.tasks)
     if problem is not None:
         raise Invalid(f"architecture: {problem}")
+    transfer = protocol.recipe.width_transfer
+    problem = untransferable(architecture) if transfer else None
+    if problem is not None:
+        raise Invalid(f"architecture.{problem.field}: {problem.reason}")
     try:
         check_size(architecture)
     except ValueError as error:
