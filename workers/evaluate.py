@@ -313,10 +313,9 @@ def _checked_params(architecture: Architecture, protocol: Protocol) -> int:
     problem = reads_ahead(architecture.encoder_mixers, protocol.tasks)
     if problem is not None:
         raise Invalid(f"architecture: {problem}")
-    transfer = protocol.recipe.width_transfer
-    problem = untransferable(architecture) if transfer else None
-    if problem is not None:
-        raise Invalid(f"architecture.{problem.field}: {problem.reason}")
+    unknown = untransferable(architecture) if protocol.recipe.width_transfer else None
+    if unknown is not None:
+        raise Invalid(f"architecture.{unknown.field}: {unknown.reason}")
     try:
         check_size(architecture)
     except ValueError as error:

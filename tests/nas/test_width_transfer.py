@@ -14,6 +14,10 @@ def study(genes, **changes):
     return {"name": "s", "space": {"name": "s", "genes": {"d_model": [64, 128], **genes}}, "protocol": TRANSFER} | changes
 
 
+def accepted(document):
+    return read_spec(document, None, 10**9).protocol.recipe
+
+
 def problems(document):
     with pytest.raises(Invalid) as caught:
         read_spec(document, None, 10**9)
@@ -28,7 +32,7 @@ def problems(document):
     ],
 )
 def test_attention_short_convolutions_and_dense_parts_are_accepted(genes):
-    assert read_spec(study(genes), None, 10**9).protocol.recipe.width_transfer.base_head_dim == 16
+    assert accepted(study(genes)).width_transfer.base_head_dim == 16
 
 
 @pytest.mark.parametrize(
@@ -63,7 +67,7 @@ def test_references_must_transfer_too():
 
 
 def test_without_transfer_nothing_is_refused():
-    assert read_spec(study({}, protocol={}), None, 10**9).protocol.recipe.width_transfer is None
+    assert accepted(study({}, protocol={})).width_transfer is None
 
 
 def test_of_the_zoo_only_dense_attention_and_short_convolutions_pass():

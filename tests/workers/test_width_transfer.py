@@ -3,6 +3,7 @@ import torch
 
 from nas.protocol import Recipe, Rung, WidthTransfer
 from search_spaces.architecture import Architecture, ContinuousInput, Layer, TokenInput
+from search_spaces.primitives import Mixer
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.bidirectional_attention import BidirectionalAttention
 from search_spaces.primitives.relu2 import ReLU2
@@ -24,7 +25,7 @@ FOREVER = Deadline(float("inf"))
 def architecture(width, mixer="attention", tied=True):
     """Two layers whose heads and hidden vectors grow with the width."""
     size = {"n_heads": 4, "n_kv_heads": 2, "head_dim": width // 4}
-    mixers = {
+    mixers: dict[str, Mixer] = {
         "attention": Attention(**size),
         "qk_norm": Attention(**size, qk_norm=True),
         "bidirectional": BidirectionalAttention(**size),
@@ -176,6 +177,7 @@ def test_a_training_with_rates_of_its_own_resumes_bit_for_bit(tmp_path):
 
 def test_a_run_of_a_model_whose_rules_are_unknown_is_refused(tmp_path):
     recipe = Recipe(batch_size=8, width_transfer=TRANSFER)
-    failure = evaluate(make_run(architecture=HYBRID, protocol=protocol(recipe=recipe)), tmp_path, None).failure
-    assert failure.kind == "invalid"
-    assert "core[0].channel: moe: a router's width" in failure.message
+    finished = evaluate(make_run(architecture=HYBRID, protocol=protocol(recipe=recipe)), tmp_path, None)
+    assert finished.failure is not None
+    assert finished.failure.kind == "invalid"
+    assert "core[0].channel: moe: a router's width" in finished.failure.message
