@@ -8,6 +8,7 @@ from tests.nas.pretend import succeed
 def result_with(*ledger, edge=False):
     run = Run(study_id="s", number=0, rung=0, architecture=ZOO["transformer"].build(), protocol=Protocol(), seed=1, data_seed=2)
     result = succeed(run).result
+    assert result is not None
     task = result.tasks[0].model_copy(update={"learning_rate": 3e-3, "edge_of_grid": edge})
     return result.model_copy(update={"ledger": ledger, "tasks": (task,)})
 
