@@ -115,7 +115,7 @@ def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = (), n_pa
         ),
         ledger=(
             LedgerEntry(task="mqar", learning_rate=1e-3, replica=0, validation=score, test=score),
-            LedgerEntry(task="mqar", learning_rate=3e-3, replica=0, validation=score - 0.25, test=score - 0.2),
+            LedgerEntry(task="mqar", learning_rate=3e-3, replica=0, validation=score / 2, test=score / 3),
             LedgerEntry(task="mqar", learning_rate=1e-2, replica=0, validation=None, test=None, diverged=True),
         ),
         measurement=Measurement(

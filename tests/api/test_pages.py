@@ -163,12 +163,11 @@ def test_a_trial_shows_genes_in_the_order_of_decision_and_kinds_before_their_kno
 def test_a_trial_shows_what_each_learning_rate_gave_and_every_metric(page: Page, service: Service, study: str):
     page.goto(f"{service.url}{study}/trials/5")
     rates = page.get_by_role("group", name="Learning rates").get_by_role("row")
-    expect(rates).to_have_count(4)
-    expect(rates.nth(1)).to_contain_text("edge of grid")
-    expect(rates.nth(1)).to_contain_text("chosen 0.001")
-    expect(rates.nth(1)).to_contain_text("spread over the rates 0.2500")
-    expect(rates.nth(2)).not_to_contain_text("chosen")
-    assert rates.nth(3).get_by_role("cell").all_inner_texts() == ["0.01", "–", "–", "1", "1"]
+    expect(rates).to_have_count(5)
+    expect(rates.nth(1)).to_have_text("mqar accuracy, spread over the rates 0.2500")
+    expect(rates.nth(2)).to_contain_text("0.001 chosen edge of grid")
+    expect(rates.nth(3)).not_to_contain_text("chosen")
+    assert rates.nth(4).get_by_role("cell").all_inner_texts() == ["0.01", "–", "–", "1", "1"]
     metrics = page.get_by_role("group", name="Metrics")
     expect(metrics.get_by_role("row", name="joules_per_token")).to_contain_text("1.25 mJ/token")
     expect(metrics.get_by_role("row", name="peak_memory_bytes")).to_contain_text("1 B")
