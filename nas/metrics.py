@@ -35,6 +35,7 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("state_bytes", "Decode state per sequence", "bytes", maximize=False, exact=True),
         Metric("train_tokens_per_second", "Training speed as measured", "tokens/s", maximize=True),
         Metric("peak_memory_bytes", "Peak memory of a run", "bytes", maximize=False),
+        Metric("joules_per_token", "Energy of training, where the device counts it", "J/token", maximize=False),
         Metric("learning_rate_sensitivity", "Spread of the score over the learning rates", "", maximize=False),
         Metric("extrapolation_gap", "Score lost on longer sequences", "", maximize=False),
         Metric("forgetting", "Score lost on what was learnt first", "", maximize=False),
@@ -45,15 +46,27 @@ METRICS: Final[dict[str, Metric]] = {
 _SUMMARIES: Final = ("extrapolation_gap", "forgetting")
 """Means over the tasks that report a metric of that name."""
 
+LATENCY_METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("prefill_seconds", "Time for the whole prompt as measured", "s", maximize=False),
+        Metric("decode_seconds_per_token", "Time for each token after the prompt as measured", "s/token", maximize=False),
+    )
+}
+"""Those of a protocol that has `latency`."""
+
 
 def known(protocol: Protocol) -> dict[str, Metric]:
     """Every metric there is a name for in a study of this protocol; `unmeasurable` says which it cannot ask for."""
-    return METRICS | {metric.name: metric for metric in _of_tasks(protocol)}
+    latency = LATENCY_METRICS if protocol.latency else {}
+    return METRICS | latency | {metric.name: metric for metric in _of_tasks(protocol)}
 
 
 def unmeasurable(name: str, protocol: Protocol) -> str | None:
     """Why a study of this protocol cannot ask for a metric, for a person; None when it can."""
     metrics = known(protocol)
+    if name in LATENCY_METRICS and name not in metrics:
+        return f"{name} is measured where the protocol says how; give protocol.latency, such as {{\"prompt_length\": 512}}"
     if name not in metrics:
         close = get_close_matches(name, metrics, n=1)
         names = ", ".join(map(repr, metrics))
@@ -99,8 +112,13 @@ def _flat(tasks: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 def _measured(result: Result) -> dict[str, float]:
     spreads = [task.sensitivity for task in result.tasks if task.sensitivity is not None]
-    return {
-        "train_tokens_per_second": result.measurement.train_tokens_per_second,
-        "peak_memory_bytes": float(result.measurement.peak_memory_bytes),
-        **({"learning_rate_sensitivity": fmean(spreads)} if spreads else {}),
+    measurement = result.measurement
+    found = {
+        "train_tokens_per_second": measurement.train_tokens_per_second,
+        "peak_memory_bytes": float(measurement.peak_memory_bytes),
+        "joules_per_token": measurement.joules_per_token,
+        "prefill_seconds": measurement.prefill_seconds,
+        "decode_seconds_per_token": measurement.decode_seconds_per_token,
+        "learning_rate_sensitivity": fmean(spreads) if spreads else None,
     }
+    return {name: value for name, value in found.items() if value is not None}

@@ -20,6 +20,17 @@ class Rung(Document):
     replicas: Annotated[int, Field(ge=1, le=32)] = 1
 
 
+class WidthTransfer(Document):
+    """Width-transfer rules (muP, arXiv 2203.03466): starts and learning rates follow each matrix's input size, so that one
+    learning rate fits every width. At these sizes everything is as without.
+    """
+
+    base_width: Annotated[int, Field(ge=4, le=65_536)]
+    """The input size of a matrix that keeps the plain start and learning rate."""
+    base_head_dim: Annotated[int, Field(ge=1, le=512)] = 16
+    """The head size whose attention logits stay as they are; those of others have 1 / head_dim, not 1 / sqrt(head_dim)."""
+
+
 class Recipe(Document):
     """The fixed training recipe: AdamW, linear warm-up, cosine over the LAST rung's steps, gradient clipping.
 
@@ -33,6 +44,19 @@ class Recipe(Document):
     warmup_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
     clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    width_transfer: WidthTransfer | None = None
+
+
+class Latency(Document):
+    """How a run times its model, the first task's: a prompt, then one token after another, on the machine it was trained on.
+
+    Medians over `repeats`, after a warm-up; a CPU uses one thread. What an encoder cannot do, decoding, is left out.
+    """
+
+    prompt_length: Annotated[int, Field(ge=1, le=131_072)] = 512
+    decode_tokens: Annotated[int, Field(ge=1, le=4096)] = 32
+    batch_size: Annotated[int, Field(ge=1, le=1024)] = 1
+    repeats: Annotated[int, Field(ge=1, le=100)] = 5
 
 
 class Protocol(Document):
@@ -49,6 +73,7 @@ class Protocol(Document):
     recipe: Recipe = Recipe()
     eval_loops: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_LOOPS)], ...], Field(max_length=16)] = ()
     """Numbers of loops at which looped models are also tested, each a metric `accuracy@loops=R`. Other models run as ever."""
+    latency: Latency | None = None
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:

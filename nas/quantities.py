@@ -3,6 +3,9 @@
 from typing import Final
 
 _THOUSANDS: Final = ("", "K", "M", "G", "T", "P")
+_SMALL: Final = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+_SCALED: Final = ("s", "J")
+"""Units that take a prefix where the number is small."""
 _BYTES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -23,6 +26,15 @@ def short_number(value: float) -> str:
 def short_bytes(value: int) -> str:
     """Binary units: 2048 is `2.00 KiB`."""
     return " ".join(_scaled(value, 1024, _BYTES))
+
+
+def measured(value: float, unit: str) -> str:
+    """A measurement with its unit: four digits, bytes in binary units, times from microseconds on."""
+    if unit == "bytes":
+        return short_bytes(round(value))
+    prefixes = _SMALL if unit.startswith(_SCALED) else _SMALL[:1]
+    scale, prefix = next((known for known in prefixes if abs(value) >= known[0]), prefixes[-1])
+    return f"{short_number(value / scale)} {prefix}{unit}".rstrip()
 
 
 def ratio(value: float, base: float) -> str:

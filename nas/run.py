@@ -143,7 +143,13 @@ class Artifact(Document):
 
 
 class Measurement(Document):
-    """What the evaluation cost, as measured."""
+    """What the evaluation cost, as measured. What nobody measured is None.
+
+    train_seconds: all this run's trainings together, batches included and evaluation not; train_tokens_per_second is over them.
+    data_seconds: how much of that went into making batches. peak_memory_bytes: since the run began, evaluation included; of the
+    device's tensors on a GPU, else of the whole process, libraries included. joules_per_token: of training, by the
+    whole device's counter. prefill_seconds and decode_seconds_per_token: of the first task's model, as `latency` asks.
+    """
 
     n_params: int
     optimiser_steps: int
@@ -154,6 +160,11 @@ class Measurement(Document):
     device: str
     host: str
     versions: dict[str, str]
+    train_seconds: float | None = None
+    data_seconds: float | None = None
+    joules_per_token: float | None = None
+    prefill_seconds: float | None = None
+    decode_seconds_per_token: float | None = None
 
 
 class Result(Document):

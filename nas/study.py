@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from nas.causality import reads_ahead
 from nas.metrics import METRICS, unmeasurable
 from nas.protocol import Protocol
+from nas.width_transfer import untransferable, untransferable_gene
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
 from search_spaces.matching import MatchedCost, Target
@@ -217,12 +218,26 @@ class StudySpec(Document):
         """No model may see later tokens where a task is causal."""
         problem = reads_ahead(self.space.encoder_mixers, self.protocol.tasks)
         if problem is not None:
-            _refuse(("space", "genes", *_gene_with(self.space, self.space.encoder_mixers[0])), problem)
+            _refuse(("space", "genes", *self.space.genes_with(self.space.encoder_mixers[0])[:1]), problem)
         for index, name in enumerate(self.references):
             if reads_ahead(ZOO[name].build().encoder_mixers, self.protocol.tasks) is not None:
                 _refuse(
                     ("references", index), f"{name} is an encoder: it sees later tokens, which the tasks ask for; leave it out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _transfers(self) -> Self:
+        """With width transfer every model must be one that its rules are known to hold for."""
+        if self.protocol.recipe.width_transfer is None:
+            return self
+        problem = untransferable_gene(self.space)
+        if problem is not None:
+            _refuse(("space", *problem.field.split("/")), problem.reason)
+        for index, name in enumerate(self.references):
+            problem = untransferable(ZOO[name].build())
+            if problem is not None:
+                _refuse(("references", index), f"{name}, {problem.field}: {problem.reason}")
         return self
 
 
@@ -239,9 +254,3 @@ def _repeated(names: Sequence[str]) -> str:
 def _known_references(name: str) -> str:
     close = get_close_matches(name[:80], ZOO, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(ZOO))}"
-
-
-def _gene_with(space: Space, mixer: str) -> tuple[str, ...]:
-    """The first gene that allows this mixer, alone or beside attention."""
-    words = {gene: values for gene, values in space.genes.items() if isinstance(values, tuple)}
-    return tuple(gene for gene, values in words.items() if any(mixer in str(value).split("+") for value in values))[:1]

@@ -115,10 +115,19 @@ class Space(Document):
         return self._size
 
     @property
+    def mixers(self) -> tuple[str, ...]:
+        """Words of the mixers that some member has."""
+        return tuple(sorted(mixer_names(self._allowed) & self._reach.possible & MIXERS.keys()))
+
+    @property
     def encoder_mixers(self) -> tuple[str, ...]:
-        """Mixers of some member that see later tokens; none when every member is causal."""
-        possible = mixer_names(self._allowed) & self._reach.possible
-        return tuple(sorted(name for name in possible if not MIXERS[name].causal))
+        """Those that see later tokens; none when every member is causal."""
+        return tuple(name for name in self.mixers if not MIXERS[name].causal)
+
+    def genes_with(self, mixer: str) -> tuple[str, ...]:
+        """The genes of the document that allow this mixer, alone or beside attention."""
+        words = {gene: values for gene, values in self.genes.items() if isinstance(values, tuple)}
+        return tuple(gene for gene, values in words.items() if any(mixer in str(value).split("+") for value in values))
 
     def params_bound(self) -> int:
         """No member has more parameters."""

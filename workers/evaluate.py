@@ -21,16 +21,21 @@ from nas.errors import Invalid
 from nas.protocol import Protocol, Rung
 from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, Run, TaskResult
 from nas.seeds import derive
+from nas.width_transfer import untransferable
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size, price
 from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
-from workers import failures, inference, machine, measuring, scoring
+from workers import energy, failures, inference, latency, machine, measuring, scoring, width_transfer
+from workers.batch import Batch
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
+from workers.energy import Meter
+from workers.latency import Speed
 from workers.learner import Learner
 from workers.measuring import Subject
 from workers.model import Model, build
 from workers.scoring import Chosen, Measured
+from workers.stopwatch import Stopwatch
 from workers.training import Deadline, Plan, Progress, Training
 
 CURVE_POINTS = 40
@@ -60,7 +65,9 @@ class _Log:
     sensitivity: dict[str, float | None] = field(default_factory=dict)
     optimiser_steps: int = 0
     tokens: int = 0
-    train_seconds: float = 0.0
+    training: Stopwatch = field(default_factory=Stopwatch)
+    data: Stopwatch = field(default_factory=Stopwatch)
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class _Evaluation:
         self._n_params = _checked_params(run.architecture, run.protocol)
         self._data_root, self._packs = data_root, workspace / PACKS_FOLDER
         self._device = machine.device()
+        self._energy = Meter(energy.counter(self._device))
         self._folder = _below(workspace, run.folder)
         self._log = _Log()
         self._lower = self._open_lower(workspace)
@@ -123,6 +131,7 @@ class _Evaluation:
         if chosen is None:
             raise failures.Diverged(f"{subject.key}: the loss was not finite at any learning rate of {list(rates)}")
         self._export(subject, best, writer)
+        self._time(subject, best.model)
         self._log.sensitivity[subject.key] = scoring.sensitivity(subject.task, measured) if len(measured) > 1 else None
         return chosen
 
@@ -131,6 +140,7 @@ class _Evaluation:
         generator = torch.Generator().manual_seed(derive(self._run.seed, subject.key, replica))
         learner = subject.generator.learner(build(self._run.architecture, generator))
         learner.initialise(generator)
+        width_transfer.start(learner.model, protocol.recipe.width_transfer)
         training = Training(learner.to(self._device), _plan(protocol, rate))
         self._resume(training, subject.key, rate, replica)
         self._advance(training, subject, replica)
@@ -156,12 +166,15 @@ class _Evaluation:
             self._log.notes.append(f"{key} at {rate}, replica {replica}, was trained again from the start: {problem}")
 
     def _advance(self, training: Training, subject: Subject, replica: int) -> None:
-        batch_size = self._run.protocol.recipe.batch_size
-        before, started = training.progress.step, time.monotonic()
-        training.advance(
-            self._rung.steps, lambda step: subject.generator.train_batch(replica, step, batch_size), self._deadline
-        )
-        self._log.train_seconds += time.monotonic() - started
+        batch_size, before = self._run.protocol.recipe.batch_size, training.progress.step
+
+        def batch_of(step: int) -> Batch:
+            self._energy.look()
+            with self._log.data:
+                return subject.generator.train_batch(replica, step, batch_size)
+
+        with self._log.training, self._energy:
+            training.advance(self._rung.steps, batch_of, self._deadline)
         self._log.optimiser_steps += training.progress.step - before
         self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
 
@@ -211,6 +224,16 @@ class _Evaluation:
         if own:
             self._log.artifacts.append(writer.tensors(f"learners/{subject.key}.safetensors", own))
 
+    def _time(self, subject: Subject, model: Model) -> None:
+        """How fast the first task's model answers, where the protocol asks; other tasks' models are as fast."""
+        protocol = self._run.protocol
+        if protocol.latency is None or subject.key != protocol.task_keys()[0]:
+            return
+        try:
+            self._log.speed = latency.measure(model, protocol.latency, self._deadline.check)
+        except ValueError as problem:
+            self._log.notes.append(f"not timed on a prompt of {protocol.latency.prompt_length}: {problem}")
+
     def _summary(self, chosen: Sequence[tuple[Subject, Chosen]]) -> Result:
         score = scoring.score([one for _, one in chosen])
         return Result(
@@ -243,13 +266,18 @@ class _Evaluation:
         )
 
     def _measurement(self) -> Measurement:
-        log = self._log
+        log, joules = self._log, self._energy.joules
         return Measurement(
             n_params=self._n_params,
             optimiser_steps=log.optimiser_steps,
             tokens=log.tokens,
             wall_seconds=time.monotonic() - self._started,
-            train_tokens_per_second=log.tokens / max(log.train_seconds, 1e-9),
+            train_tokens_per_second=log.tokens / max(log.training.seconds, 1e-9),
+            train_seconds=log.training.seconds,
+            data_seconds=log.data.seconds,
+            joules_per_token=joules / log.tokens if joules is not None and log.tokens else None,
+            prefill_seconds=log.speed.prefill_seconds if log.speed else None,
+            decode_seconds_per_token=log.speed.decode_seconds_per_token if log.speed else None,
             peak_memory_bytes=machine.peak_memory_bytes(self._device),
             device=machine.device_name(self._device),
             host=platform.node(),
@@ -286,6 +314,9 @@ def _checked_params(architecture: Architecture, protocol: Protocol) -> int:
     problem = reads_ahead(architecture.encoder_mixers, protocol.tasks)
     if problem is not None:
         raise Invalid(f"architecture: {problem}")
+    unknown = untransferable(architecture) if protocol.recipe.width_transfer else None
+    if unknown is not None:
+        raise Invalid(f"architecture.{unknown.field}: {unknown.reason}")
     try:
         check_size(architecture)
     except ValueError as error:

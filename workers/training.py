@@ -8,8 +8,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import compress
-from operator import not_
 
 import torch
 
@@ -18,6 +16,7 @@ from nas.run import CurvePoint
 from workers.batch import Batch
 from workers.failures import DeadlineExceeded
 from workers.learner import Learner
+from workers.optimiser import Optimiser
 
 CHECK_STEPS = 50
 """Steps between two looks at the loss: a training that has diverged goes on for at most so long."""
@@ -72,9 +71,7 @@ class Training:
         self.progress = Progress()
         self._plan = plan
         self._device = next(learner.parameters()).device
-        self._learning_rate = torch.tensor(plan.learning_rate, device=self._device)
-        self._parameters = dict(learner.named_parameters())
-        self._optimiser = _adamw(learner, self._learning_rate, plan.recipe)
+        self._optimiser = Optimiser(learner, plan.recipe)
         self._loss_sum = torch.zeros((), device=self._device)
 
     def advance(self, to_step: int, batch_of: Callable[[int], Batch], deadline: Deadline) -> None:
@@ -91,29 +88,20 @@ class Training:
 
     def optimiser_tensors(self) -> dict[str, torch.Tensor]:
         """The optimiser's state, as `<parameter>/<quantity>`."""
-        return {
-            f"{name}/{quantity}": value
-            for name, parameter in self._parameters.items()
-            for quantity, value in self._optimiser.state[parameter].items()
-        }
+        return self._optimiser.tensors()
 
     def restore(self, learner: Mapping[str, torch.Tensor], optimiser: Mapping[str, torch.Tensor], progress: Progress) -> None:
         """Go on where a saved training stopped. Raises `KeyError` or `RuntimeError` when it was another model's."""
         self.learner.load_state_dict(dict(learner))
-        for key, value in optimiser.items():
-            name, quantity = key.rsplit("/", 1)
-            self._optimiser.state[self._parameters[name]][quantity] = value.to(self._device, copy=True)
+        self._optimiser.restore(optimiser)
         self.progress = progress
 
     def _step(self, batch: Batch) -> None:
         plan = self._plan
-        self._learning_rate.fill_(learning_rate_at(self.progress.step, plan.learning_rate, plan.total_steps, plan.recipe))
         self.learner.before_step(self.progress.step)
         loss, auxiliary_loss = self.learner.losses(batch.to(self._device))
         torch.autograd.backward(loss + auxiliary_loss)
-        torch.nn.utils.clip_grad_norm_(self._parameters.values(), plan.recipe.clip_norm)
-        self._optimiser.step()
-        self._optimiser.zero_grad()
+        self._optimiser.step(learning_rate_at(self.progress.step, plan.learning_rate, plan.total_steps, plan.recipe))
         self.learner.model.update_routing_biases()
         self._loss_sum += loss.detach()
 
@@ -130,15 +118,3 @@ class Training:
             before = self.progress.curve[-1].step if self.progress.curve else 0
             self.progress.curve.append(CurvePoint(step=step, loss=loss_sum / (step - before)))
             self._loss_sum.zero_()
-
-
-def _adamw(learner: Learner, learning_rate: torch.Tensor, recipe: Recipe) -> torch.optim.AdamW:
-    """Weight decay shrinks matrices; gains, biases, and what modules call `undecayed`, such as rates, keep their scale."""
-    kept = {id(getattr(module, name)) for module in learner.modules() for name in getattr(type(module), "undecayed", ())}
-    parameters = list(learner.parameters())
-    shrinks = [parameter.ndim >= 2 and id(parameter) not in kept for parameter in parameters]
-    groups = [
-        {"params": list(compress(parameters, shrinks)), "weight_decay": recipe.weight_decay},
-        {"params": list(compress(parameters, map(not_, shrinks))), "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)

@@ -1,6 +1,7 @@
 """The pages' handlers: read the store as the API does, and render."""
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,7 +20,12 @@ from api.security import SESSION_COOKIE, Reader, SessionCookie, Writer, forget_s
 from api.services import EngineDep
 from nas.errors import Denied
 from nas.keys import Principal
+from nas.ledger import rate_rows
+from nas.metrics import known, reported_metrics
 from nas.objectives import objectives_of
+from nas.protocol import Protocol
+from nas.quantities import measured
+from nas.run import Result
 from nas.store import reads
 from nas.store.sessions import close_session, open_session
 from nas.store.submissions import set_wish
@@ -122,6 +128,8 @@ def trial(study_id: StudyId, number: TrialNumber, principal: Reader, engine: Eng
             genes=_genes(found.spec.space, shown.params),
             offers=tuple(offers(study_id, shown)),
             shares=shares(shown.architecture),
+            ledger=rate_rows(shown.result) if shown.result else {},
+            measured=tuple(_measured(found.spec.protocol, shown.result)) if shown.result else (),
             architecture=_pretty(shown.architecture),
         )
     )
@@ -212,3 +220,12 @@ def _pretty(architecture: Architecture) -> str:
 
 def _kind_first(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(sorted(fields, key=lambda field: field[0] != "kind"))
+
+
+def _measured(protocol: Protocol, result: Result) -> Iterator[tuple[str, str, str]]:
+    """Every metric of a result but the score: name, title and value."""
+    titles = known(protocol)
+    for name, value in reported_metrics(result).items():
+        if name != "score":
+            metric = titles.get(name)
+            yield name, metric.title if metric else "", measured(value, metric.unit if metric else "")

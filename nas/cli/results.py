@@ -11,15 +11,18 @@ from rich.text import Text
 from nas.cli.options import AsJson, DataDir, StudyArgument, Url
 from nas.cli.output import plain, print_fields, print_json, print_rows_with_lines, print_table, say, score_text, to_data
 from nas.client import Client
-from nas.metrics import Metric
+from nas.ledger import RateRow, rate_rows
+from nas.metrics import LATENCY_METRICS, METRICS, Metric, reported_metrics
 from nas.objectives import objectives_of
-from nas.quantities import short_count, short_number
+from nas.quantities import measured, short_count, short_number
+from nas.run import Result, TaskResult
 from nas.store.reads import SortName
 from nas.store.views import LeaderboardRow, RunView, TrialRow, TrialView
 from nas.study import StudySpec
 
 SHOWN = ("score", "params", "flops_per_token")
 """Metrics that have a column whatever the objectives are."""
+UNITS = METRICS | LATENCY_METRICS
 COLUMNS = {
     "rank": "right",
     "trial": "right",
@@ -170,6 +173,45 @@ def _print_trial(found: TrialView) -> None:
     )
     for run in found.runs:
         _print_run(run)
+    if found.result is not None:
+        _print_result(found.result)
+
+
+def _print_result(result: Result) -> None:
+    """What each learning rate gave, then every metric."""
+    for task in result.tasks:
+        _print_rates(task, rate_rows(result).get(task.task, ()))
+    metrics = {name: value for name, value in reported_metrics(result).items() if name != "score"}
+    print_fields({name: measured(value, UNITS[name].unit if name in UNITS else "") for name, value in metrics.items()})
+
+
+def _print_rates(task: TaskResult, rates: Sequence[RateRow]) -> None:
+    spread = "" if task.sensitivity is None else f", spread over the rates {task.sensitivity:.4f}"
+    columns = {
+        "learning rate": "right",
+        "validation": "right",
+        "test": "right",
+        "runs": "right",
+        "diverged": "right",
+        "": "left",
+    }
+    rows = [
+        (
+            f"{rate.learning_rate:g}",
+            score_text(rate.validation),
+            score_text(rate.test),
+            rate.n_runs,
+            rate.n_diverged,
+            _marks(rate),
+        )
+        for rate in rates
+    ]
+    if rows:
+        print_table(columns, rows, f"{task.task}, {task.metric}{spread}")
+
+
+def _marks(rate: RateRow) -> str:
+    return "chosen, edge of grid" if rate.edge_of_grid else "chosen" if rate.chosen else ""
 
 
 def _print_run(run: RunView) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from nas.ports import Batch, Claim, Event, RunRecord
-from nas.run import Artifact, Finished, Measurement, Result, RunKey, RunState, TaskResult
+from nas.run import Artifact, Finished, LedgerEntry, Measurement, Result, RunKey, RunState, TaskResult
 from nas.store.driver_store import PostgresDriverStore
 from nas.study import StudyState
 from nas.trial import Trial, TrialState
@@ -106,13 +106,18 @@ def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = (), n_pa
                 metric="accuracy",
                 learning_rate=1e-3,
                 edge_of_grid=True,
+                sensitivity=0.25,
                 values=(score,),
                 standard_error=0.02,
                 score=score,
                 data_digest="0" * 64,
             ),
         ),
-        ledger=(),
+        ledger=(
+            LedgerEntry(task="mqar", learning_rate=1e-3, replica=0, validation=score, test=score),
+            LedgerEntry(task="mqar", learning_rate=3e-3, replica=0, validation=score / 2, test=score / 3),
+            LedgerEntry(task="mqar", learning_rate=1e-2, replica=0, validation=None, test=None, diverged=True),
+        ),
         measurement=Measurement(
             n_params=n_params,
             optimiser_steps=1,
@@ -123,6 +128,7 @@ def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = (), n_pa
             device="cpu",
             host="here",
             versions={"torch": "2"},
+            joules_per_token=0.00125,
         ),
         folder=f"studies/{key.study_id}/trials/{key.number}/rung-{key.rung}/attempt-{key.attempt}",
         artifacts=artifacts,

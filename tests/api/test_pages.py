@@ -130,7 +130,7 @@ def test_the_list_leads_to_the_study_and_the_study_to_its_trials(page: Page, ser
     page.get_by_role("group", name="Leaderboard").get_by_role("rowgroup").nth(1).get_by_role("link").click()
     expect(page.get_by_role("heading", name="Trial")).to_be_visible()
     expect(page.get_by_text("of mixers")).to_be_visible()
-    expect(page.get_by_text("edge of grid")).to_be_visible()
+    expect(page.get_by_text("edge of grid").first).to_be_visible()
 
 
 def test_the_study_shows_rows_references_and_the_plot(page: Page, service: Service, study: str):
@@ -158,6 +158,20 @@ def test_a_trial_shows_genes_in_the_order_of_decision_and_kinds_before_their_kno
     page.goto(f"{service.url}{study}/trials/0")
     attention = json.loads(page.locator("pre").inner_text())["core"][0]["mixers"][0]
     assert list(attention) == ["kind", "head_dim", "n_heads", "n_kv_heads"]
+
+
+def test_a_trial_shows_what_each_learning_rate_gave_and_every_metric(page: Page, service: Service, study: str):
+    page.goto(f"{service.url}{study}/trials/5")
+    rates = page.get_by_role("group", name="Learning rates").get_by_role("row")
+    expect(rates).to_have_count(5)
+    expect(rates.nth(1)).to_have_text("mqar accuracy, spread over the rates 0.2500")
+    expect(rates.nth(2)).to_contain_text("0.001 chosen edge of grid")
+    expect(rates.nth(3)).not_to_contain_text("chosen")
+    assert rates.nth(4).get_by_role("cell").all_inner_texts() == ["0.01", "–", "–", "1", "1"]
+    metrics = page.get_by_role("group", name="Metrics")
+    expect(metrics.get_by_role("row", name="joules_per_token")).to_contain_text("1.25 mJ/token")
+    expect(metrics.get_by_role("row", name="peak_memory_bytes")).to_contain_text("1 B")
+    expect(metrics).not_to_contain_text("prefill_seconds")
 
 
 def test_a_trial_is_compared_with_what_a_person_names(page: Page, service: Service, study: str, trouble: list[str]):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas.quantities import ratio, short_bytes, short_count
+from nas.quantities import measured, ratio, short_bytes, short_count
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,20 @@ def test_short_bytes_has_binary_units(value: int, text: str) -> None:
 )
 def test_ratio_has_three_digits(value: float, base: float, text: str) -> None:
     assert ratio(value, base) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.00125, "J/token", "1.25 mJ/token"),
+        (12.0, "s", "12 s"),
+        (0.0000042, "s/token", "4.2 µs/token"),
+        (4e-9, "s", "0.004 µs"),
+        (0.0, "s", "0 µs"),
+        (12345.6, "tokens/s", "12.3K tokens/s"),
+        (2048.0, "bytes", "2.00 KiB"),
+        (0.125, "", "0.125"),
+    ],
+)
+def test_a_measurement_has_four_digits_and_a_unit(value, unit, text):
+    assert measured(value, unit) == text

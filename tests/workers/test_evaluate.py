@@ -48,6 +48,12 @@ def test_evaluate_trains_the_whole_grid(tmp_path):
     assert result.measurement.n_params == price(HYBRID, CostContext(context_length=1)).params
 
 
+def test_evaluate_measures_what_the_trainings_took(tmp_path):
+    measurement = succeeded(make_run(protocol=THREE_RATES), tmp_path).measurement
+    assert 0 < measurement.data_seconds < measurement.train_seconds < measurement.wall_seconds
+    assert math.isclose(measurement.train_tokens_per_second, measurement.tokens / measurement.train_seconds)
+
+
 def test_evaluate_reports_test_at_the_rate_that_validation_chose(tmp_path):
     result = succeeded(make_run(protocol=THREE_RATES), tmp_path)
     (task,) = result.tasks

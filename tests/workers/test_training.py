@@ -12,6 +12,7 @@ from workers.batch import Batch
 from workers.failures import DeadlineExceeded
 from workers.learner import Learner
 from workers.model import build
+from workers.optimiser import Optimiser
 from workers.tasks import build as build_task
 from workers.training import CHECK_STEPS, Deadline, Plan, Progress, Training, learning_rate_at
 
@@ -128,12 +129,11 @@ def test_weight_decay_shrinks_matrices_and_leaves_rates_shares_and_gains():
     mixers = ("mamba", "s4d", "rwkv6", "kda")
     architecture = Architecture(d_model=32, core=tuple(Layer(mixers=(EXAMPLES[name],)) for name in mixers))
     model = build(architecture, torch.Generator().manual_seed(1))
-    plan = Plan(learning_rate=0.1, total_steps=2, curve_steps=frozenset({2}), recipe=Recipe(weight_decay=0.5))
-    training = Training(Learner(model), plan)
+    optimiser = Optimiser(Learner(model), Recipe(weight_decay=0.5))
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    training._optimiser.step()
+    optimiser.step(0.1)
     shrunk = {name.split(".")[-1] for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
     kept = {name.split(".")[-1] for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])}
     assert {"log_rate_DN", "log_rate_DM", "frequency_DM", "c_DM2", "share_ND", "step_bias_GK", "skip_D", "bias"} <= kept
