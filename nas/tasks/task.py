@@ -4,6 +4,7 @@ The generator is `workers/tasks/NAME.py`: a pure function of these settings and 
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,15 @@ class TaskMetric:
     title: str
     higher_is_better: bool
     unit: str = ""
+
+
+def beyond_metrics(metric: str, higher_is_better: bool, names: Sequence[str]) -> tuple[TaskMetric, ...]:
+    """A task's metric on its further test sets, `metric@name`; sets of other lengths (`length=256`) have a gap beside them."""
+    title = metric.replace("_", " ").capitalize()
+    own = tuple(TaskMetric(f"{metric}@{name}", f"{title} at {name.replace('=', ' ')}", higher_is_better) for name in names)
+    if not any(name.startswith("length=") for name in names):
+        return own
+    return (*own, TaskMetric("extrapolation_gap", "Score lost on the longest sequences", higher_is_better=False))
 
 
 class Task(Document):
