@@ -1,6 +1,5 @@
 """A trained learner's metrics on the fixed sequences of its task."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from statistics import fmean
 from typing import Self
 
 from nas.tasks import AnyTask
+from nas.tasks.task import length_of
 from workers import inference, scoring, tasks
 from workers.batch import Batch
 from workers.learner import Learner
@@ -81,7 +81,7 @@ def extrapolation_gap(task: AnyTask, own: float, beyond: Mapping[str, float | No
     """
     scores: dict[int, list[float]] = {}
     for name, found in beyond.items():
-        length = re.match(r"length=(\d+)", name)
-        if length is not None and int(length[1]) > task.sequence_length:
-            scores.setdefault(int(length[1]), []).append(0.0 if found is None else task.score(found))
+        length = length_of(name) or 0
+        if length > task.sequence_length:
+            scores.setdefault(length, []).append(0.0 if found is None else task.score(found))
     return task.score(own) - fmean(scores[max(scores)]) if scores else None
