@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from nas.study import CostAt
-from nas.tasks import CATALOGUE as TASKS
+from nas.tasks.catalogue import CATALOGUE as TASKS
 from search_spaces.architecture import Architecture
 from search_spaces.catalogue import genes_of
 from search_spaces.cost import price

@@ -5,7 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from nas.tasks import MQAR, AnyTask
+from nas.tasks import MQAR
+from nas.tasks.catalogue import AnyTask
 from search_spaces.document import Document
 
 LearningRate = Annotated[float, Field(gt=0, le=1)]

@@ -26,6 +26,7 @@ from search_spaces.cost import check_size, price
 from search_spaces.inputs import cannot_read
 from search_spaces.primitives import CostContext
 from workers import failures, inference, machine, measuring, scoring
+from workers.batch import Batch
 from workers.checkpoint import Damaged, Reader, SavedTraining, Writer
 from workers.learner import Learner
 from workers.measuring import Subject
@@ -158,12 +159,15 @@ class _Evaluation:
     def _advance(self, training: Training, subject: Subject, replica: int) -> None:
         batch_size = self._run.protocol.recipe.batch_size
         before, started = training.progress.step, time.monotonic()
-        training.advance(
-            self._rung.steps, lambda step: subject.generator.train_batch(replica, step, batch_size), self._deadline
-        )
+
+        def batch_of(step: int) -> Batch:
+            batch = subject.generator.train_batch(replica, step, batch_size)
+            self._log.tokens += batch.inputs.shape[0] * batch.inputs.shape[1]
+            return batch
+
+        training.advance(self._rung.steps, batch_of, self._deadline)
         self._log.train_seconds += time.monotonic() - started
         self._log.optimiser_steps += training.progress.step - before
-        self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
 
     def _measure(self, learner: Learner, subject: Subject) -> Measured | None:
         measured = measuring.measure(learner, subject, self._run.protocol.recipe.batch_size)

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Self
 
-from nas.tasks import AnyTask
+from nas.tasks.catalogue import AnyTask
 from nas.tasks.task import length_of
 from workers import inference, scoring, tasks
 from workers.batch import Batch

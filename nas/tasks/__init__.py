@@ -1,8 +1,7 @@
-"""The tasks that come with the service: one line here, one file beside it, one generator in `workers/tasks/`."""
+"""The tasks that come with the service: one line here, one file beside it, one generator in `workers/tasks/`.
 
-from typing import Annotated
-
-from pydantic import Field
+`nas.tasks.catalogue` adds those of installed packages.
+"""
 
 from nas.tasks.bytes_lm import BytesLM
 from nas.tasks.fuzzy_recall import FuzzyRecall
@@ -13,24 +12,19 @@ from nas.tasks.noisy_recall import NoisyRecall
 from nas.tasks.selective_copying import SelectiveCopying
 from nas.tasks.task import Task, TaskMetric
 
-AnyTask = Annotated[
-    MQAR | BytesLM | InContextRecall | FuzzyRecall | NoisyRecall | SelectiveCopying | Memorization, Field(discriminator="name")
-]
-
-CATALOGUE: dict[str, type[Task]] = {
-    "mqar": MQAR,
-    "bytes_lm": BytesLM,
+BUILT_IN: dict[str, type[Task]] = {
     "in_context_recall": InContextRecall,
     "fuzzy_recall": FuzzyRecall,
     "noisy_recall": NoisyRecall,
     "selective_copying": SelectiveCopying,
     "memorization": Memorization,
+    "mqar": MQAR,
+    "bytes_lm": BytesLM,
 }
 
 __all__ = [
-    "CATALOGUE",
+    "BUILT_IN",
     "MQAR",
-    "AnyTask",
     "BytesLM",
     "FuzzyRecall",
     "InContextRecall",

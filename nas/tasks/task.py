@@ -51,6 +51,8 @@ class Task(Document):
     higher_is_better: ClassVar[bool]
     causal: ClassVar[bool] = True
     """Whether a token's target may be told from that token and those before it only: a later one would give it away."""
+    generator: ClassVar[str] = ""
+    """Where a task of an installed package has its generator, `package.module:Class`, which only workers import."""
 
     sequence_length: int
 

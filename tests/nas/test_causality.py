@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from nas.causality import reads_ahead
-from nas.tasks import CATALOGUE, MQAR, BytesLM
+from nas.tasks import BUILT_IN, MQAR, BytesLM
 from search_spaces.space import Space
 from tests.nas.spaces import TINY, study
 
@@ -12,7 +12,7 @@ ENCODER_GENES = {"d_model": (32, 64), "depth": (2,), "attention_ratio": (0.0, 0.
 
 
 def test_every_task_is_causal():
-    assert all(task.causal for task in CATALOGUE.values())
+    assert all(task.causal for task in BUILT_IN.values())
 
 
 def test_only_causal_tasks_refuse():

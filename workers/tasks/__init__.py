@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from nas.tasks import MQAR, AnyTask, BytesLM, FuzzyRecall, InContextRecall, Memorization, NoisyRecall, SelectiveCopying
+from nas.tasks import MQAR, BytesLM, FuzzyRecall, InContextRecall, Memorization, NoisyRecall, SelectiveCopying, Task
+from workers.tasks import plugins
 from workers.tasks.bytes_lm import BytesLMGenerator
 from workers.tasks.fuzzy_recall import FuzzyRecallGenerator
 from workers.tasks.generator import Evaluation, Generator
@@ -13,7 +14,7 @@ from workers.tasks.noisy_recall import NoisyRecallGenerator
 from workers.tasks.selective_copying import SelectiveCopyingGenerator
 
 
-def build(task: AnyTask, seed: int, data_root: Path | None, packs: Path | None = None) -> Generator:
+def build(task: Task, seed: int, data_root: Path | None, packs: Path | None = None) -> Generator:
     """The generator of a task's data. Raises `nas.errors.Invalid` when the data cannot be had.
 
     `packs`: the folder that keeps packed corpora for other processes.
@@ -33,6 +34,8 @@ def build(task: AnyTask, seed: int, data_root: Path | None, packs: Path | None =
             return MemorizationGenerator(task, seed)
         case BytesLM():
             return BytesLMGenerator(task, seed, data_root, packs)
+        case _:
+            return plugins.build(task, seed, data_root)
 
 
 __all__ = ["Evaluation", "Generator", "build"]
