@@ -49,10 +49,10 @@ def known(protocol: Protocol) -> dict[str, Metric]:
 
 
 def _of_tasks(protocol: Protocol) -> Iterable[Metric]:
-    for key, task in zip(protocol.task_keys(), protocol.tasks, strict=True):
-        yield Metric(f"{key}/{task.metric}", f"{task.title}: {task.metric.replace('_', ' ')}", "", task.higher_is_better)
+    for key, label, task in zip(protocol.task_keys(), protocol.task_labels(), protocol.tasks, strict=True):
+        yield Metric(f"{key}/{task.metric}", f"{label}: {task.metric.replace('_', ' ')}", "", task.higher_is_better)
         for metric in task.further_metrics():
-            yield Metric(f"{key}/{metric.name}", f"{task.title}: {metric.title}", metric.unit, metric.higher_is_better)
+            yield Metric(f"{key}/{metric.name}", f"{label}: {metric.title}", metric.unit, metric.higher_is_better)
 
 
 def reported_metrics(result: Result) -> dict[str, float]:
