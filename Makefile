@@ -24,6 +24,7 @@ format: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m search_spaces.reference > docs/primitives.md
+	$(BIN)/python -m nas.tasks > docs/tasks.md
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,11 +1,15 @@
-"""What studies are made of, described for people and programs: primitives, tasks, the zoo, spaces and their genes."""
+"""What studies are made of, described for people and programs: primitives, tasks, protocols, the zoo, spaces and genes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from inspect import getdoc
 from typing import Any
 
+from nas.protocol import Protocol
+from nas.protocol_presets import PRESETS as PROTOCOLS
 from nas.study import CostAt
-from nas.tasks import CATALOGUE as TASKS
+from nas.tasks.catalogue import CATALOGUE as TASKS
 from search_spaces.architecture import Architecture
 from search_spaces.catalogue import genes_of
 from search_spaces.cost import price
@@ -54,6 +58,10 @@ class TaskInfo:
     source: str
     metric: str
     higher_is_better: bool
+    further_metrics: tuple[str, ...]
+    """What it reports beside `metric` at its defaults."""
+    chance: float
+    """The metric of a predictor that has learnt nothing, at the defaults."""
     defaults: dict[str, Any]
     schema: JsonSchema
 
@@ -103,6 +111,28 @@ class SpacesInfo:
     schema: JsonSchema
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolInfo:
+    """A named protocol; submit it as `{"preset": NAME}` or copy the document and change it."""
+
+    name: str
+    question: str
+    optimiser_steps: int
+    """Of one architecture up to the last rung."""
+    task_keys: tuple[str, ...]
+    task_labels: tuple[str, ...]
+    """What tells them apart, in the same order."""
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolsInfo:
+    """Named protocols, and the schema of a protocol document."""
+
+    presets: tuple[ProtocolInfo, ...]
+    schema: JsonSchema
+
+
 @cache
 def primitives() -> tuple[PrimitiveInfo, ...]:
     """Every primitive."""
@@ -135,6 +165,8 @@ def tasks() -> tuple[TaskInfo, ...]:
             source=task.source,
             metric=task.metric,
             higher_is_better=task.higher_is_better,
+            further_metrics=tuple(metric.name for metric in task.from_data({}).further_metrics()),
+            chance=task.from_data({}).chance(),
             defaults=task.from_data({}).to_data(),
             schema=task.model_json_schema(),
         )
@@ -168,6 +200,26 @@ def spaces() -> SpacesInfo:
         presets=tuple(_preset(name) for name in PRESETS),
         genes={"macro": _genes("macro"), "micro": _genes("micro")},
         schema=Space.model_json_schema(),
+    )
+
+
+@cache
+def protocols() -> ProtocolsInfo:
+    """Every named protocol."""
+    return ProtocolsInfo(
+        presets=tuple(_protocol(name, build) for name, build in PROTOCOLS.items()), schema=Protocol.model_json_schema()
+    )
+
+
+def _protocol(name: str, build: Callable[[], Protocol]) -> ProtocolInfo:
+    protocol = build()
+    return ProtocolInfo(
+        name=name,
+        question=getdoc(build) or "",
+        optimiser_steps=sum(protocol.optimiser_steps(rung) for rung in range(len(protocol.rungs))),
+        task_keys=protocol.task_keys(),
+        task_labels=protocol.task_labels(),
+        protocol=protocol,
     )
 
 

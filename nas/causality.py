@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nas.tasks import AnyTask
+from nas.tasks.catalogue import AnyTask
 
 
 def reads_ahead(encoder_mixers: Sequence[str], tasks: Sequence[AnyTask]) -> str | None:

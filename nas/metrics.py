@@ -66,7 +66,7 @@ def unmeasurable(name: str, protocol: Protocol) -> str | None:
     """Why a study of this protocol cannot ask for a metric, for a person; None when it can."""
     metrics = known(protocol)
     if name in LATENCY_METRICS and name not in metrics:
-        return f"{name} is measured where the protocol says how; give protocol.latency, such as {{\"prompt_length\": 512}}"
+        return f'{name} is measured where the protocol says how; give protocol.latency, such as {{"prompt_length": 512}}'
     if name not in metrics:
         close = get_close_matches(name, metrics, n=1)
         names = ", ".join(map(repr, metrics))
@@ -84,13 +84,14 @@ def exact_metrics(cost: Cost) -> dict[str, int]:
 
 
 def _of_tasks(protocol: Protocol) -> Iterable[Metric]:
-    for key, task in zip(protocol.task_keys(), protocol.tasks, strict=True):
-        yield Metric(f"{key}/{task.metric}", f"{task.title}: {task.metric.replace('_', ' ')}", "", task.higher_is_better)
+    for key, label, task in zip(protocol.task_keys(), protocol.task_labels(), protocol.tasks, strict=True):
+        metric_title = f"{label}: {task.metric.replace('_', ' ')}"
+        yield Metric(f"{key}/{task.metric}", metric_title, "", task.higher_is_better)
         for n_loops in protocol.eval_loops:
-            title = f"{task.title}: {task.metric.replace('_', ' ')} with {n_loops} loops in evaluation"
+            title = f"{metric_title} with {n_loops} loops in evaluation"
             yield Metric(f"{key}/{task.metric}@loops={n_loops}", title, "", task.higher_is_better)
         for metric in task.further_metrics():
-            yield Metric(f"{key}/{metric.name}", f"{task.title}: {metric.title}", metric.unit, metric.higher_is_better)
+            yield Metric(f"{key}/{metric.name}", f"{label}: {metric.title}", metric.unit, metric.higher_is_better)
 
 
 def reported_metrics(result: Result) -> dict[str, float]:

@@ -1,11 +1,13 @@
 """A protocol: tasks, rungs, learning-rate grid, seeds and recipe. It is how an architecture becomes a number."""
 
+from collections import Counter
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from nas.tasks import MQAR, AnyTask
+from nas.tasks import MQAR
+from nas.tasks.catalogue import AnyTask
 from search_spaces.document import Document
 from search_spaces.loop import MAX_LOOPS
 
@@ -67,7 +69,7 @@ class Protocol(Document):
     next follows the same mean on validation data.
     """
 
-    tasks: Annotated[tuple[AnyTask, ...], Field(min_length=1, max_length=8)] = (MQAR(),)
+    tasks: Annotated[tuple[AnyTask, ...], Field(min_length=1, max_length=100)] = (MQAR(),)
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1, max_length=8)] = (Rung(steps=300), Rung(steps=1200))
     learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1, max_length=9)] = (1e-3, 3e-3, 1e-2)
     recipe: Recipe = Recipe()
@@ -119,6 +121,14 @@ class Protocol(Document):
         seen = [names[: index + 1].count(name) for index, name in enumerate(names)]
         return tuple(name if count == 1 else f"{name}-{count}" for name, count in zip(names, seen, strict=True))
 
+    def task_labels(self) -> tuple[str, ...]:
+        """What reports call each task: its title, and where others have the same, the settings in which they differ."""
+        settings = [task.to_data() for task in self.tasks]
+        return tuple(
+            _label(task.title, own, [other for other in settings if other["name"] == task.name])
+            for task, own in zip(self.tasks, settings, strict=True)
+        )
+
     def optimiser_steps(self, rung: int) -> int:
         """Steps that one run at `rung` adds to what its trial has already done."""
         per_replica = len(self.tasks) * len(self.learning_rates)
@@ -126,3 +136,10 @@ class Protocol(Document):
         before = self.rungs[rung - 1] if rung else None
         done = before.steps * before.replicas if before else 0
         return per_replica * (now.steps * now.replicas - done)
+
+
+def _label(title: str, own: dict[str, Any], alike: list[dict[str, Any]]) -> str:
+    """Of a sweep each member is told by what it does not share with most: the baseline by nothing."""
+    usual = {name: Counter(str(other[name]) for other in alike).most_common(1)[0][0] for name in own}
+    unusual = [f"{name} {value}" for name, value in own.items() if str(value) != usual[name]]
+    return f"{title} ({', '.join(unusual)})" if unusual else title

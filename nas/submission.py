@@ -1,9 +1,9 @@
-"""From what a user submits to a `StudySpec`: presets are replaced by their spaces, fields validated, files read and pinned.
+"""From what a user submits to a `StudySpec`: presets replaced by what they stand for, fields validated, files read and pinned.
 
 Submitting, checking and the command line all come through `read_spec`, so they refuse the same things in the same words.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -13,23 +13,26 @@ from nas.data.pinning import pinned
 from nas.errors import FieldProblem, Invalid
 from nas.members import matched
 from nas.pricing import N_SAMPLES, sampled, sampled_costs
+from nas.protocol import Protocol
+from nas.protocol_presets import PRESETS as PROTOCOLS
 from nas.study import StudySpec
-from nas.tasks import AnyTask
+from nas.tasks.catalogue import AnyTask
 from nas.validation import validate
+from search_spaces.document import Document
 from search_spaces.matching import Unmatched
-from search_spaces.presets import PRESETS
+from search_spaces.presets import PRESETS as SPACES
 
 MATCHED_SAMPLES = 50
 
 
 def read_spec(document: Any, data_root: Path | None, max_params: int, packs: Path | None = None) -> StudySpec:
-    """The study that a decoded JSON document asks for; its `space` is a space document or `{"preset": NAME}`.
+    """The study that a decoded JSON document asks for; `space` and `protocol` are documents or `{"preset": NAME}`.
 
     Raises `Invalid` with a JSON pointer to each wrong field. `data_root`: the folder that users' files must lie in, whose
     digests the study then holds. `max_params`: the largest architecture that the service accepts; a space of larger ones only
     is refused. `packs`: the folder that keeps what was made of files, so that the next to read them need not make it again.
     """
-    spec = validate(StudySpec, _with_preset_replaced(document))
+    spec = validate(StudySpec, _with_presets_replaced(document))
     problems = [*_size_problems(spec, max_params), *_matching_problems(spec)]
     tasks = tuple(_pinned(index, task, data_root, packs, problems) for index, task in enumerate(spec.protocol.tasks))
     if problems:
@@ -40,37 +43,63 @@ def read_spec(document: Any, data_root: Path | None, max_params: int, packs: Pat
 def request_schema(ref_template: str) -> dict[str, Any]:
     """The JSON schema of what `read_spec` reads."""
     schema = StudySpec.model_json_schema(ref_template=ref_template)
-    choice = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["preset"],
-        "properties": {"preset": {"enum": sorted(PRESETS)}},
-    }
-    schema["properties"]["space"] = {"anyOf": [schema["properties"]["space"], choice]}
+    for field, presets in _PRESETS.items():
+        choice = {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["preset"],
+            "properties": {"preset": {"enum": sorted(presets)}},
+        }
+        schema["properties"][field] = {"anyOf": [schema["properties"][field], choice]}
     return schema
 
 
-def _with_preset_replaced(document: Any) -> Any:
-    space = document.get("space") if isinstance(document, dict) else None
-    if not isinstance(space, dict) or "preset" not in space:
+_PRESETS: dict[str, Mapping[str, Callable[[], Document]]] = {"space": SPACES, "protocol": PROTOCOLS}
+"""The fields of a study that a preset may stand for. `GET /v1/spaces` and `GET /v1/protocols` list them."""
+
+
+def _with_presets_replaced(document: Any) -> Any:
+    if not isinstance(document, dict):
         return document
-    others = sorted(space.keys() - {"preset"})
+    replaced = document | {field: _replaced(field, document[field]) for field in _PRESETS if field in document}
+    if replaced.get("space") is not document.get("space"):
+        replaced["space"] = _with_room(replaced["space"], replaced.get("protocol", {}))
+    return replaced
+
+
+def _with_room(space: dict[str, Any], protocol: Any) -> dict[str, Any]:
+    """A preset's space with the vocabulary that the tasks need, where its own is too small."""
+    try:
+        tokens = validate(Protocol, protocol).tokens
+    except Invalid:
+        # said once, when the whole study is validated
+        return space
+    known = space["input"].get("vocab_size", tokens)
+    return space if known >= tokens else space | {"input": space["input"] | {"vocab_size": tokens}}
+
+
+def _replaced(field: str, value: Any) -> Any:
+    if not isinstance(value, dict) or "preset" not in value:
+        return value
+    others = sorted(value.keys() - {"preset"})
     if others:
-        reason = f"a preset stands alone; leave out {', '.join(others)[:100]}, or write the space out (GET /v1/spaces has it)"
-        raise _invalid_space("/space", reason)
-    name = space["preset"]
-    if not isinstance(name, str) or name not in PRESETS:
-        raise _invalid_space("/space/preset", f"there is no such preset; there are {', '.join(sorted(PRESETS))}")
-    return {**document, "space": _preset(name)}
+        reason = (
+            f"a preset stands alone; leave out {', '.join(others)[:100]}, or write the {field} out (GET /v1/{field}s has it)"
+        )
+        raise _invalid(f"/{field}", reason)
+    name = value["preset"]
+    if not isinstance(name, str) or name not in _PRESETS[field]:
+        raise _invalid(f"/{field}/preset", f"there is no such preset; there are {', '.join(sorted(_PRESETS[field]))}")
+    return _preset(field, name)
 
 
 @cache
-def _preset(name: str) -> dict[str, Any]:
+def _preset(field: str, name: str) -> dict[str, Any]:
     """A preset's document. Finding what a space can hold takes a tenth of a second: once is enough."""
-    return PRESETS[name]().to_data()
+    return _PRESETS[field][name]().to_data()
 
 
-def _invalid_space(pointer: str, reason: str) -> Invalid:
+def _invalid(pointer: str, reason: str) -> Invalid:
     return Invalid(f"{pointer}: {reason}", (FieldProblem(pointer, reason),))
 
 

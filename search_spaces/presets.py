@@ -74,6 +74,24 @@ def loop_depth() -> Space:
     )
 
 
+def recall_state() -> Space:
+    """How much can be recalled from how small a state? For the objectives score and state_bytes."""
+    return Space(
+        name="recall_state",
+        genes={
+            "d_model": (64,),
+            "depth": (2, 4),
+            "attention_ratio": (0.0, 0.25, 0.5, 1.0),
+            "linear_mixer": ("linear_attention", "mamba2", "gla", "gated_deltanet", "mlstm", "short_conv"),
+            "linear_heads": (1, 4),
+            # per head 2 to 256 rows: from below a window of a few tokens to above attention over a short context
+            "state_size": (2, 4, 8, 16, 32, 64, 128, 256),
+            "window": (0, 4, 16, 64),
+            "n_kv_heads": (1, "all"),
+        },
+    )
+
+
 def low_bit() -> Space:
     """How few bits, with which norm, and does a hybrid bear them better?"""
     return Space(
@@ -208,6 +226,7 @@ PRESETS: dict[str, Callable[[], Space]] = {
     "hybrid_ratio": hybrid_ratio,
     "routing_granularity": routing_granularity,
     "loop_depth": loop_depth,
+    "recall_state": recall_state,
     "low_bit": low_bit,
     "everything": everything,
     "recall_demo": recall_demo,

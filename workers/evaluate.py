@@ -171,12 +171,13 @@ class _Evaluation:
         def batch_of(step: int) -> Batch:
             self._energy.look()
             with self._log.data:
-                return subject.generator.train_batch(replica, step, batch_size)
+                batch = subject.generator.train_batch(replica, step, batch_size)
+            self._log.tokens += batch.inputs.shape[0] * batch.inputs.shape[1]
+            return batch
 
         with self._log.training, self._energy:
             training.advance(self._rung.steps, batch_of, self._deadline)
         self._log.optimiser_steps += training.progress.step - before
-        self._log.tokens += (training.progress.step - before) * batch_size * subject.task.sequence_length
 
     def _measure(self, learner: Learner, subject: Subject) -> Measured | None:
         protocol = self._run.protocol

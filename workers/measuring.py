@@ -1,12 +1,14 @@
 """A trained learner's metrics on the fixed sequences of its task."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Self
 
-from nas.tasks import AnyTask
+from nas.tasks.catalogue import AnyTask
+from nas.tasks.task import length_of
 from workers import inference, scoring, tasks
 from workers.batch import Batch
 from workers.learner import Learner
@@ -42,13 +44,20 @@ def measure(learner: Learner, subject: Subject, chunk: int, loops: Sequence[int]
     test = inference.evaluate(learner, generator, subject.test, chunk)
     if validation is None or test is None:
         return None
-    beyond = dict(_beyond(learner, subject, chunk))
+    own, beyond = value(generator, test), _beyond(learner, subject, chunk)
+    named = {f"{subject.task.metric}@{name}": found for name, found in beyond.items() if found is not None}
+    gap = extrapolation_gap(subject.task, own, beyond)
     at_loops = [dict(_at_loops(learner, subject, one, loops, chunk)) for one in (subject.test, subject.validation)]
     return Measured(
         value(generator, validation),
-        value(generator, test),
+        own,
         sample_error(subject.task, generator, test),
-        further={**generator.further_metrics(test), **beyond, **at_loops[0]},
+        further={
+            **generator.further_metrics(test),
+            **named,
+            **({} if gap is None else {"extrapolation_gap": gap}),
+            **at_loops[0],
+        },
         further_validation={**generator.further_metrics(validation), **at_loops[1]},
     )
 
@@ -68,12 +77,25 @@ def _weights(generator: Generator, evaluation: Evaluation) -> list[float]:
     return weights
 
 
-def _beyond(learner: Learner, subject: Subject, chunk: int) -> Iterator[tuple[str, float]]:
-    """The metric on the task's further test sets; a set on which the model is not finite is left out."""
-    for name, batch in subject.generator.beyond().items():
-        evaluation = inference.evaluate(learner, subject.generator, batch, chunk)
-        if evaluation is not None:
-            yield f"{subject.task.metric}@{name}", value(subject.generator, evaluation)
+def _beyond(learner: Learner, subject: Subject, chunk: int) -> dict[str, float | None]:
+    """The metric on each of the task's further test sets; None where a prediction is not finite."""
+    found = {
+        name: inference.evaluate(learner, subject.generator, batch, chunk) for name, batch in subject.generator.beyond().items()
+    }
+    return {name: None if one is None else value(subject.generator, one) for name, one in found.items()}
+
+
+def extrapolation_gap(task: AnyTask, own: float, beyond: Mapping[str, float | None]) -> float | None:
+    """The score on test data of the task's own length minus that on the longest of its sets named `length=...`.
+
+    Several of one length count by their mean, a set without finite predictions as 0. None where no set is longer than the task.
+    """
+    scores: dict[int, list[float]] = {}
+    for name, found in beyond.items():
+        length = length_of(name) or 0
+        if length > task.sequence_length:
+            scores.setdefault(length, []).append(0.0 if found is None else task.score(found))
+    return task.score(own) - fmean(scores[max(scores)]) if scores else None
 
 
 def _at_loops(

@@ -153,4 +153,6 @@ def sample_error(task: Task, values: Sequence[float], weights: Sequence[float] |
 
 
 def _means(replicas: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: fmean(replica[name] for replica in replicas) for name in replicas[0]}
+    """Of what every replica has: on longer sequences one may have no finite predictions."""
+    everywhere = [name for name in replicas[0] if all(name in replica for replica in replicas)]
+    return {name: fmean(replica[name] for replica in replicas) for name in everywhere}

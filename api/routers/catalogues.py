@@ -1,4 +1,4 @@
-"""What studies are made of: primitives, tasks, the zoo and spaces, each with its JSON schema."""
+"""What studies are made of: primitives, tasks, protocols, the zoo and spaces, each with its JSON schema."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from api.answer import counting_answer, json_answer
 from api.security import Reader
 from nas import catalogues
 from nas.architectures import ZooView
-from nas.catalogues import PrimitiveInfo, SpacesInfo, TaskInfo, ZooInfo
+from nas.catalogues import PrimitiveInfo, ProtocolsInfo, SpacesInfo, TaskInfo, ZooInfo
 from nas.errors import NotFound
 from nas.export.forms import availability
 
@@ -26,6 +26,12 @@ def primitives(_: Reader) -> Response:
 def tasks(_: Reader) -> Response:
     """What proxies are trained on."""
     return json_answer(catalogues.tasks())
+
+
+@router.get("/protocols", response_model=ProtocolsInfo)
+def protocols(_: Reader) -> Response:
+    """Named protocols: which tasks, how long, at which learning rates."""
+    return json_answer(catalogues.protocols())
 
 
 @router.get("/zoo", response_model=list[ZooInfo])

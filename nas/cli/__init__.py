@@ -24,6 +24,7 @@ COMMANDS = (
     LazyCommand("key", "nas.cli.keys:app", "Create, list and revoke API keys.", SERVICE),
     LazyCommand("zoo", "nas.cli.zoo:zoo", "List published architectures, their cost, and what is simplified.", STUDY),
     LazyCommand("primitives", "nas.cli.primitives:primitives", "List what layers are made of, its cost and its knobs.", STUDY),
+    LazyCommand("tasks", "nas.cli.tasks:tasks", "List tasks and named protocols.", STUDY),
     LazyCommand("check", "nas.cli.studies:check", "Validate and price a study without creating it.", STUDY),
     LazyCommand("submit", "nas.cli.studies:submit", "Create a study from its JSON document.", STUDY),
     LazyCommand("list", "nas.cli.studies:list_studies", "List your studies.", STUDY),

@@ -10,7 +10,8 @@ from typing import Any
 
 from nas.data import corpus
 from nas.errors import FieldProblem, Invalid
-from nas.tasks import AnyTask, BytesLM, Task
+from nas.tasks import BytesLM, Task
+from nas.tasks.catalogue import AnyTask
 
 
 def pinned(task: AnyTask, data_root: Path | None, packs: Path | None) -> AnyTask:

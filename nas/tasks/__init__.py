@@ -1,39 +1,47 @@
-"""The catalogue of tasks: one line here, one file beside it, one generator in `workers/tasks/`."""
+"""The tasks that come with the service: one line here, one file beside it, one generator in `workers/tasks/`.
 
-from typing import Annotated
-
-from pydantic import Field
+`nas.tasks.catalogue` adds those of installed packages.
+"""
 
 from nas.tasks.bytes_lm import BytesLM
+from nas.tasks.fuzzy_recall import FuzzyRecall
 from nas.tasks.image_classification import ImageClassification
+from nas.tasks.in_context_recall import InContextRecall
 from nas.tasks.k_hop import KHop
+from nas.tasks.memorization import Memorization
 from nas.tasks.mqar import MQAR
 from nas.tasks.needle import Needle
+from nas.tasks.noisy_recall import NoisyRecall
+from nas.tasks.selective_copying import SelectiveCopying
 from nas.tasks.state_tracking import StateTracking
 from nas.tasks.task import Task, TaskMetric
 
-AnyTask = Annotated[
-    MQAR | BytesLM | KHop | StateTracking | Needle | ImageClassification,
-    Field(discriminator="name"),
-]
-
-CATALOGUE: dict[str, type[Task]] = {
+BUILT_IN: dict[str, type[Task]] = {
+    "in_context_recall": InContextRecall,
+    "fuzzy_recall": FuzzyRecall,
+    "noisy_recall": NoisyRecall,
+    "selective_copying": SelectiveCopying,
+    "memorization": Memorization,
     "mqar": MQAR,
-    "bytes_lm": BytesLM,
+    "needle": Needle,
     "k_hop": KHop,
     "state_tracking": StateTracking,
-    "needle": Needle,
     "image_classification": ImageClassification,
+    "bytes_lm": BytesLM,
 }
 
 __all__ = [
-    "CATALOGUE",
+    "BUILT_IN",
     "MQAR",
-    "AnyTask",
     "BytesLM",
+    "FuzzyRecall",
     "ImageClassification",
+    "InContextRecall",
     "KHop",
+    "Memorization",
     "Needle",
+    "NoisyRecall",
+    "SelectiveCopying",
     "StateTracking",
     "Task",
     "TaskMetric",

@@ -21,7 +21,9 @@ class BytesLM(TokenTask):
 
     name: Literal["bytes_lm"] = "bytes_lm"
     vocab_size: Literal[256] = 256
+    """Every byte is a token."""
     corpus: Annotated[str, Field(min_length=1, max_length=1024)] = "python-stdlib"
+    """A built-in corpus, or a path below the data root."""
     text_key: Annotated[str, Field(min_length=1, max_length=256)] = "text"
     """The field of a JSONL line, or the column of a parquet file, that holds the text."""
 
@@ -29,8 +31,11 @@ class BytesLM(TokenTask):
     """SHA-256 of the packed text; found at submission when it is left out. Runs on other text fail."""
 
     sequence_length: Annotated[int, Field(ge=8, le=65_536)] = 128
+    """Bytes of a sequence."""
     n_validation: Annotated[int, Field(ge=16, le=100_000)] = 128
+    """Sequences that choose the learning rate."""
     n_test: Annotated[int, Field(ge=16, le=100_000)] = 256
+    """Sequences that the reported value is taken on."""
 
     def chance(self) -> float:
         """Eight bits: every byte equally likely."""

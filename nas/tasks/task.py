@@ -3,11 +3,18 @@
 The generator is `workers/tasks/NAME.py`: a pure function of these settings and a seed.
 """
 
+import re
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from search_spaces.document import Document
+
+VocabSize = Annotated[int, Field(ge=4, le=65_536)]
+SequenceLength = Annotated[int, Field(ge=8, le=65_536)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,21 @@ class TaskMetric:
     unit: str = ""
 
 
+def beyond_metrics(metric: str, higher_is_better: bool, names: Sequence[str], sequence_length: int) -> tuple[TaskMetric, ...]:
+    """A task's metric on its further test sets, `metric@name`; with longer ones (`length=256`) what is lost on the longest."""
+    title = metric.replace("_", " ").capitalize()
+    own = tuple(TaskMetric(f"{metric}@{name}", f"{title} at {name.replace('=', ' ')}", higher_is_better) for name in names)
+    if all((length_of(name) or 0) <= sequence_length for name in names):
+        return own
+    return (*own, TaskMetric("extrapolation_gap", "Score lost on the longest sequences", higher_is_better=False))
+
+
+def length_of(name: str) -> int | None:
+    """The length that the name of a further test set says: 256 of `length=256` and `length=256,pairs=32`."""
+    length = re.match(r"length=(\d+)", name)
+    return int(length[1]) if length else None
+
+
 class Task(Document):
     """Base of all tasks. Subclasses add `name: Literal[...] = ...` and their knobs."""
 
@@ -27,6 +49,8 @@ class Task(Document):
     source: ClassVar[str]
     metric: ClassVar[str]
     higher_is_better: ClassVar[bool]
+    generator: ClassVar[str] = ""
+    """Where a task of an installed package has its generator, `package.module:Class`, which only workers import."""
 
     sequence_length: int
 
@@ -82,3 +106,14 @@ class RecallTask(TokenTask):
     def score(self, value: float) -> float:
         """Accuracy itself."""
         return value
+
+
+class SampledRecall(RecallTask):
+    """A recall task whose sequences are drawn at random: fresh ones for every step, or a fixed training set."""
+
+    n_train: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Sequences of a fixed training set, in epochs that each permute it; none draws fresh ones for every step."""
+    n_validation: Annotated[int, Field(ge=16, le=100_000)] = 512
+    """Sequences that choose the learning rate."""
+    n_test: Annotated[int, Field(ge=16, le=100_000)] = 1280
+    """Sequences that the reported value is taken on."""

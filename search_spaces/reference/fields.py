@@ -31,7 +31,9 @@ def _fields(schema: Schema) -> Iterator[FieldText]:
         if name == "kind":
             continue
         default = "" if name in required else _default(field["default"])
-        yield FieldText(name=name, allowed=_allowed(field), default=default, meaning=" ".join(field["description"].split()))
+        yield FieldText(
+            name=name, allowed=_allowed(field), default=default, meaning=" ".join(field.get("description", "").split())
+        )
 
 
 def _default(value: object) -> str:

@@ -3,6 +3,8 @@
 import httpx
 from jsonschema import Draft202012Validator
 
+from nas.protocol_presets import PRESETS
+from nas.tasks.catalogue import CATALOGUE as CATALOGUE_OF_TASKS
 from search_spaces.primitives import CATALOGUE, CostContext
 from search_spaces.zoo import ZOO
 
@@ -28,9 +30,22 @@ def test_primitives_have_examples_with_their_cost(client: httpx.Client):
 
 def test_tasks_have_defaults_that_satisfy_their_schema(client: httpx.Client):
     tasks = client.get("/v1/tasks").json()
-    assert {task["name"] for task in tasks} == {"mqar", "bytes_lm"}
+    assert {task["name"] for task in tasks} == set(CATALOGUE_OF_TASKS)
     for task in tasks:
         Draft202012Validator(task["schema"]).validate(task["defaults"])
+        assert task["chance"] == CATALOGUE_OF_TASKS[task["name"]].from_data({}).chance()
+
+
+def test_protocols_can_be_submitted_by_name_and_written_out(client: httpx.Client):
+    protocols = client.get("/v1/protocols").json()
+    assert [preset["name"] for preset in protocols["presets"]] == list(PRESETS)
+    for preset in protocols["presets"]:
+        Draft202012Validator(protocols["schema"]).validate(preset["protocol"])
+        study = {"name": "x", "space": {"preset": "recall_demo"}}
+        by_name = client.post("/v1/studies:check", json=study | {"protocol": {"preset": preset["name"]}})
+        written = client.post("/v1/studies:check", json=study | {"protocol": preset["protocol"]})
+        assert by_name.status_code == written.status_code == 200
+        assert by_name.json() == written.json()
 
 
 def test_zoo_entries_are_priced_and_can_be_references(client: httpx.Client):

@@ -4,8 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from nas.causality import reads_ahead
-from nas.protocol import Protocol
-from nas.tasks import CATALOGUE, MQAR, BytesLM, ImageClassification
+from nas.tasks import BUILT_IN, MQAR, BytesLM
 from search_spaces.space import Space
 from tests.nas.spaces import TINY, study
 
@@ -13,7 +12,7 @@ ENCODER_GENES = {"d_model": (32, 64), "depth": (2,), "attention_ratio": (0.0, 0.
 
 
 def test_every_task_is_causal_as_it_comes():
-    assert all(task.from_data({}).causal for task in CATALOGUE.values())
+    assert all(task.from_data({}).causal for task in BUILT_IN.values())
 
 
 def test_only_causal_tasks_refuse():
@@ -39,13 +38,3 @@ def test_an_encoder_mixer_that_no_member_has_is_no_reason():
 def test_an_encoder_reference_is_refused(name: str):
     with pytest.raises(ValidationError, match=rf"references\.1\s+{name} is an encoder"):
         study(references=("transformer", name))
-
-
-def test_a_bidirectional_task_takes_encoders_and_decoders():
-    digits = Protocol(tasks=(ImageClassification(bidirectional=True),))
-    space = Space(name="encoders", genes=ENCODER_GENES)
-    assert study(space=space, protocol=digits, references=("transformer", "fnet")).space.encoder_mixers == ("fnet",)
-    with pytest.raises(ValidationError, match="fnet sees later tokens, and image_classification asks"):
-        study(space=space, protocol=Protocol(tasks=(ImageClassification(),)))
-    with pytest.raises(ValidationError, match="fnet sees later tokens, and mqar asks"):
-        study(space=space, protocol=Protocol(tasks=(ImageClassification(bidirectional=True), MQAR())))

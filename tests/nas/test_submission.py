@@ -8,9 +8,11 @@ from jsonschema import Draft202012Validator
 from nas.data.corpus import load
 from nas.errors import Invalid
 from nas.pricing import quote
+from nas.protocol_presets import PRESETS as PROTOCOLS
 from nas.study import StudySpec
 from nas.submission import read_spec, request_schema
 from nas.tasks import MQAR, BytesLM
+from search_spaces.architecture import TokenInput
 from search_spaces.presets import PRESETS
 from tests.corpora import story
 from tests.nas.spaces import TINY
@@ -35,12 +37,35 @@ def test_other_spaces_are_refused(space: object):
     assert raised.value.problems[0].pointer.startswith("/space")
 
 
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_preset_is_its_protocol_written_out(name: str):
+    by_name = read_spec(PRESET | {"protocol": {"preset": name}}, None, MANY)
+    assert by_name == read_spec(PRESET | {"protocol": PROTOCOLS[name]().to_data()}, None, MANY)
+    assert by_name.protocol == PROTOCOLS[name]()
+
+
+def test_a_preset_space_has_the_vocabulary_that_its_tasks_need():
+    spec = read_spec(PRESET | {"protocol": {"tasks": [{"name": "mqar", "vocab_size": 1000}]}}, None, MANY)
+    assert spec.space == PRESETS["recall_demo"]().model_copy(update={"input": TokenInput(vocab_size=1000)})
+    with pytest.raises(Invalid, match="vocab_size is 256; the tasks need 1000"):
+        read_spec({"name": "x", "space": PRESETS["recall_demo"]().to_data(), "protocol": spec.protocol.to_data()}, None, MANY)
+
+
+@pytest.mark.parametrize("protocol", [{"preset": "none"}, {"preset": 1}, {"preset": "mad_mini", "rungs": []}, [], None, "x"])
+def test_other_protocols_are_refused(protocol: object):
+    with pytest.raises(Invalid) as raised:
+        read_spec(PRESET | {"protocol": protocol}, None, MANY)
+    assert raised.value.problems[0].pointer.startswith("/protocol")
+
+
 def test_the_schema_takes_both_forms_and_nothing_else():
     schema = request_schema("#/$defs/{model}")
     validator = Draft202012Validator(schema)
     validator.validate(PRESET)
     validator.validate({"name": "x", "space": PRESETS["recall_demo"]().to_data()})
+    validator.validate(PRESET | {"protocol": {"preset": "mad_mini"}})
     assert not validator.is_valid({"name": "x", "space": {"preset": "none"}})
+    assert not validator.is_valid(PRESET | {"protocol": {"preset": "none"}})
     assert not validator.is_valid(PRESET | {"colour": "red"})
 
 

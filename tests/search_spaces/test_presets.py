@@ -49,3 +49,12 @@ def test_preset_routing_granularity_compares_at_one_active_width():
 
 def test_preset_loop_depth_compares_loops_with_layers_of_their_own():
     assert {architecture.n_loops for architecture in drawn("loop_depth")} == {1, 2, 3, 4}
+
+
+def test_preset_recall_state_spans_two_orders_of_magnitude_without_attention():
+    costs = {
+        price(architecture, CostContext(context_length=64)).state_bytes
+        for architecture in drawn("recall_state")
+        if shares(architecture).of_mixers == 0
+    }
+    assert max(costs) > 100 * min(costs)

@@ -2,57 +2,61 @@
 
     k1 v1 ... kn vn  then each key once more, at position 2n + 2 * gap, where the value is the next token
 
-Keys, values and gaps are drawn without replacement; p(gap = i) is proportional to (i + 1)^(power - 1). The splits are apart
-by their seeds: a training, validation or test sequence is drawn from a stream named for its split.
+Keys, values and gaps are drawn without replacement; p(gap = i) is proportional to (i + 1)^(power - 1).
 """
-
-import hashlib
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from nas.seeds import derive
-from nas.tasks import MQAR
+from nas.tasks.mqar import MQAR, MQARSize
 from workers.batch import IGNORED, Batch
-from workers.tasks.recall import RecallGenerator
+from workers.tasks.streams import IntArray, StreamGenerator
 
-IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
-class MQARGenerator(RecallGenerator):
+class MQARGenerator(StreamGenerator):
     """The sequences of one `MQAR` document. Token 0 is neither key nor value."""
 
     def __init__(self, task: MQAR, seed: int) -> None:
+        super().__init__(task, seed)
         self._task = task
-        self._seed = seed
-        self.digest = hashlib.sha256(f"{task.canonical_json()} {seed}".encode()).hexdigest()
 
     def train_batch(self, replica: int, step: int, batch_size: int) -> Batch:
-        """Fresh sequences for every step."""
-        return _sequences(self._task, batch_size, derive(self._seed, "train", replica, step))
+        """Sequences of the task's own size, or of one of its mixture."""
+        task = self._task
+        if not task.mixture:
+            return super().train_batch(replica, step, batch_size)
+        sizes = (task.own_size, *task.mixture)
+        shares = np.array([1.0] + [task.mixture_share] * len(task.mixture))
+        chosen = np.random.default_rng(derive(self._seed, "size", replica, step)).choice(len(sizes), p=shares / shares.sum())
+        return _sequences(task, sizes[chosen], batch_size, derive(self._seed, "train", replica, step))
 
-    def validation(self) -> Batch:
-        """`n_validation` sequences."""
-        return _sequences(self._task, self._task.n_validation, derive(self._seed, "validation"))
+    def sequences(self, n_sequences: int, seed: int, *, training: bool) -> Batch:
+        """The values are all that is asked for, in training as well."""
+        return _sequences(self._task, self._task.own_size, n_sequences, seed)
 
-    def test(self) -> Batch:
-        """`n_test` sequences."""
-        return _sequences(self._task, self._task.n_test, derive(self._seed, "test"))
+    def beyond(self) -> dict[str, Batch]:
+        """`n_test` sequences of each further size."""
+        task = self._task
+        return {
+            size.name: _sequences(task, size, task.n_test, derive(self._seed, "beyond", size.name)) for size in task.further
+        }
 
 
-def _sequences(task: MQAR, n_sequences: int, seed: int) -> Batch:
+def _sequences(task: MQAR, size: MQARSize, n_sequences: int, seed: int) -> Batch:
     rng = np.random.default_rng(seed)
-    n_keys, n_slots = task.vocab_size // 2, (task.sequence_length - 2 * task.n_pairs) // 2
-    keys = 1 + _without_replacement(rng, np.ones(n_keys - 1), n_sequences, task.n_pairs)
-    values = n_keys + _without_replacement(rng, np.ones(task.vocab_size - n_keys), n_sequences, task.n_pairs)
-    gaps = _without_replacement(rng, np.arange(1.0, n_slots + 1) ** (task.power - 1), n_sequences, task.n_pairs)
-    queries = 2 * task.n_pairs + 2 * gaps
+    n_keys, n_slots = task.vocab_size // 2, (size.sequence_length - 2 * size.n_pairs) // 2
+    keys = 1 + _without_replacement(rng, np.ones(n_keys - 1), n_sequences, size.n_pairs)
+    values = n_keys + _without_replacement(rng, np.ones(task.vocab_size - n_keys), n_sequences, size.n_pairs)
+    gaps = _without_replacement(rng, np.arange(1.0, n_slots + 1) ** (task.power - 1), n_sequences, size.n_pairs)
+    queries = 2 * size.n_pairs + 2 * gaps
 
-    tokens = np.zeros((n_sequences, task.sequence_length), dtype=np.int64)
-    tokens[:, 0 : 2 * task.n_pairs : 2] = keys
-    tokens[:, 1 : 2 * task.n_pairs : 2] = values
+    tokens = np.zeros((n_sequences, size.sequence_length), dtype=np.int64)
+    tokens[:, 0 : 2 * size.n_pairs : 2] = keys
+    tokens[:, 1 : 2 * size.n_pairs : 2] = values
     np.put_along_axis(tokens, queries, keys, axis=1)
     if task.random_non_queries:
         tokens = np.where(tokens == 0, rng.integers(task.vocab_size, size=tokens.shape), tokens)

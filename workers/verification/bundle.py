@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from nas.errors import Invalid
 from nas.run import Measurement, Result, Run, TaskResult
 from nas.seeds import derive
-from nas.tasks import AnyTask
+from nas.tasks.catalogue import AnyTask
 from search_spaces.architecture import Architecture
 from workers import inference, machine, measuring, tasks
 from workers.model import Model, build

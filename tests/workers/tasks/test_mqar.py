@@ -1,8 +1,12 @@
+import hashlib
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from nas.tasks import MQAR
+from nas.tasks.mqar import MQAR, MQARSize
 from workers.batch import IGNORED
 from workers.tasks import build
 
@@ -99,3 +103,59 @@ def test_sequence_values_count_right_queries():
     half[: len(batch) // 2] = 0.0
     assert generator.sequence_values(perfect, batch.targets).tolist() == [1.0] * len(batch)
     assert generator.sequence_values(half, batch.targets).mean().item() == 0.5
+
+
+def test_sequences_are_those_of_earlier_versions():
+    """Recorded studies stay comparable: the same settings and seed give the same tokens, whatever was added since."""
+    generator = build(MQAR(), 7, None)
+    digest = hashlib.sha256()
+    for batch in (generator.train_batch(1, 3, 8), generator.validation(), generator.test()):
+        digest.update(batch.inputs.numpy().tobytes() + batch.targets.numpy().tobytes())
+    assert digest.hexdigest() == "097460346d06678ecaf85294c079eb05e81ee66ee0b7393e5a4df0fc6e0bffe8"
+    assert MQAR().canonical_json() == '{"name":"mqar"}'
+    assert generator.digest == "e529a2072f1085c0857db41dfc0a9c457ba64dced8c2b5bdd4511ddf6babe820"
+
+
+def test_a_fixed_training_set_comes_again():
+    generator = build(MQAR(n_train=32), 1, None)
+    epochs = [sorted(map(tuple, generator.train_batch(0, step, 32).inputs.tolist())) for step in range(2)]
+    assert epochs[0] == epochs[1]
+    with pytest.raises(ValidationError, match="fresh sequences"):
+        MQAR(n_train=32, mixture=(MQARSize(sequence_length=128, n_pairs=8),))
+
+
+def test_a_mixture_draws_sizes_by_their_shares():
+    further = (MQARSize(sequence_length=128, n_pairs=8), MQARSize(sequence_length=256, n_pairs=32))
+    generator = build(MQAR(n_pairs=4, mixture=further, mixture_share=0.25), 1, None)
+    batches = [generator.train_batch(0, step, 2) for step in range(600)]
+    for batch in batches[:20]:
+        assert ((batch.targets != IGNORED).sum(-1) == {64: 4, 128: 8, 256: 32}[batch.inputs.shape[1]]).all()
+    counts = Counter(batch.inputs.shape[1] for batch in batches)
+    # of 1.5 shares the own size has 1; the standard deviation of its share is 0.02
+    assert abs(counts[64] / 600 - 2 / 3) < 0.08
+    assert abs(counts[128] / 600 - 1 / 6) < 0.06
+    assert generator.test().inputs.shape[1] == generator.validation().inputs.shape[1] == 64
+
+
+def test_further_sizes_are_tested_on():
+    sizes = (MQARSize(sequence_length=32, n_pairs=8), MQARSize(sequence_length=256, n_pairs=32))
+    task = MQAR(further=sizes, n_test=16)
+    beyond = build(task, 1, None).beyond()
+    assert {name: tuple(batch.inputs.shape) for name, batch in beyond.items()} == {
+        "length=32,pairs=8": (16, 32),
+        "length=256,pairs=32": (16, 256),
+    }
+    for size, batch in zip(sizes, beyond.values(), strict=True):
+        for tokens, targets in zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True):
+            asked = {place: target for place, target in enumerate(targets) if target != IGNORED}
+            assert len(asked) == size.n_pairs
+            assert asked.items() <= solve(tokens, size.n_pairs).items()
+    names = [metric.name for metric in task.further_metrics()]
+    assert names == ["macro_accuracy", "accuracy@length=32,pairs=8", "accuracy@length=256,pairs=32", "extrapolation_gap"]
+    assert "extrapolation_gap" not in {metric.name for metric in MQAR(further=sizes[:1]).further_metrics()}
+
+
+@pytest.mark.parametrize("field", ["mixture", "further"])
+def test_further_sizes_must_fit(field: str):
+    with pytest.raises(ValidationError, match="n_pairs 32 needs sequence_length of at least 128"):
+        MQAR.from_data({field: [{"sequence_length": 64, "n_pairs": 32}]})
