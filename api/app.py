@@ -16,7 +16,7 @@ from api import errors, openapi, pages
 from api.edge import Edge
 from api.exporting import sweep
 from api.metrics import Requests, States
-from api.routers import architectures, catalogues, compare, events, exports, health, keys, leaderboard, studies, trials
+from api.routers import architectures, catalogues, compare, events, exports, health, keys, leaderboard, reports, studies, trials
 from api.routers.parameters import refuse_unknown
 from api.services import Services
 from nas.settings import Settings
@@ -24,7 +24,7 @@ from nas.store.engine import database_url, open_engine
 from nas.store.events import EventBell
 from nas.store.reads import totals
 
-ROUTERS = (studies, trials, leaderboard, events, exports, architectures, compare, catalogues, keys, health)
+ROUTERS = (studies, trials, leaderboard, reports, events, exports, architectures, compare, catalogues, keys, health)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
