@@ -40,7 +40,7 @@ class Plan:
     n_trials: int
     noise: float = 0.01
     keep: float = 1.0
-    seen: Callable[[int, float], float] = lambda rung, truth: truth
+    seen: Callable[[int, float], float] = lambda _rung, truth: truth
     confirmed: int = 0
     fresh: int = 0
     failures: int = 0
@@ -57,7 +57,9 @@ def plant(driver: Driver, plan: Plan) -> None:
     trials = _without_failures(driver, trials, plan.failures)
     for rung in range(len(protocol.rungs)):
         going_on = rung < protocol.last_rung
-        trials = _measured(driver, trials, [rung], plan, rng, TrialState.PAUSED if going_on or plan.fresh else TrialState.COMPLETED)
+        trials = _measured(
+            driver, trials, [rung], plan, rng, TrialState.PAUSED if going_on or plan.fresh else TrialState.COMPLETED
+        )
         if going_on:
             own = sorted((trial for trial in trials if trial.reference is None), key=_validation, reverse=True)
             trials = [trial for trial in trials if trial.reference is not None] + own[: max(1, round(plan.keep * len(own)))]
@@ -100,16 +102,12 @@ def _without_failures(driver: Driver, trials: list[Trial], n: int) -> list[Trial
     failure = Failure(kind="crash", message="the worker was killed")
     driver.write(
         trials=tuple(replace(trial, state=TrialState.FAILED, reason="the worker was killed") for trial in running),
-        runs=tuple(
-            RunRecord(key=key, state=RunState.FAILED, finished=_finished(key, failure=failure)) for key in keys
-        ),
+        runs=tuple(RunRecord(key=key, state=RunState.FAILED, finished=_finished(key, failure=failure)) for key in keys),
     )
     return trials[: len(trials) - n]
 
 
-def _measured(
-    driver: Driver, trials: list[Trial], rungs: list[int], plan: Plan, rng: Random, state: TrialState
-) -> list[Trial]:
+def _measured(driver: Driver, trials: list[Trial], rungs: list[int], plan: Plan, rng: Random, state: TrialState) -> list[Trial]:
     """Run these trials at these rungs. The row shows the mean of all of them, at the first."""
     queued = [replace(trial, state=TrialState.QUEUED) for trial in trials]
     if rungs[0]:
@@ -122,9 +120,7 @@ def _measured(
         trial.number: [_result(key, trial, plan, driver.claim.spec.protocol, rng) for key in keys[trial.number]]
         for trial in running
     }
-    scored = [
-        replace(trial, state=state, rung=rungs[0], result=_together(results[trial.number])) for trial in running
-    ]
+    scored = [replace(trial, state=state, rung=rungs[0], result=_together(results[trial.number])) for trial in running]
     ended = [
         RunRecord(key=key, state=RunState.SUCCEEDED, finished=_finished(key, result=result))
         for trial in scored

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1/studies/{study_id}", tags=["report"])
 
 @router.get("/report", response_model=Report)
 def show(study_id: StudyId, principal: Reader, engine: EngineDep) -> Response:
-    """Leaders with intervals and ties, noise, calibration of the rungs, which genes won, costs, and a checklist of good practice.
+    """Leaders with intervals and ties, noise, calibration of the rungs, which genes won, costs, and good practice.
 
     A study that still runs is reported as it stands.
     """

@@ -1,6 +1,5 @@
 """`nas report`: what a study may claim, as a page for people and as data."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ from nas.cli.output import plain, say
 from nas.client import Client
 from nas.errors import Conflict, Invalid
 from nas.report.document import Report
-from nas.report.page import page
+from nas.report.page import page, study_json
 
 
 def report(
@@ -42,7 +41,7 @@ def report(
 
 def _write(found: Report, folder: Path) -> None:
     """Three files, which an older report's may be; each name is on stdout. Raises `Conflict` where they cannot be written."""
-    texts = {"report.html": page(found), "report.json": found.to_json() + "\n", "study.json": _study(found)}
+    texts = {"report.html": page(found), "report.json": found.to_json() + "\n", "study.json": study_json(found.spec) + "\n"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -52,11 +51,6 @@ def _write(found: Report, folder: Path) -> None:
         raise Conflict(f"cannot write into {folder}: {error.strerror}; give another folder with --out") from error
     for warning in found.warnings:
         say(f"note: {warning}")
-
-
-def _study(found: Report) -> str:
-    """The study's document as a person would read it, ready to be submitted again."""
-    return json.dumps(json.loads(found.spec.canonical_json()), indent=2, ensure_ascii=False) + "\n"
 
 
 def _folder_name(name: str) -> str:

@@ -14,6 +14,7 @@ from nas.client import Client
 from nas.metrics import Metric
 from nas.objectives import objectives_of
 from nas.quantities import short_count, short_number
+from nas.report.document import is_doubtful
 from nas.store.reads import SortName
 from nas.store.views import LeaderboardRow, RunView, TrialRow, TrialView
 from nas.study import StudySpec
@@ -25,6 +26,7 @@ COLUMNS = {
     "trial": "right",
     "score": "right",
     "95 % interval": "left",
+    "group": "right",
     "rung": "right",
     "params": "right",
     "FLOPs/token": "right",
@@ -50,8 +52,8 @@ def top(
 ) -> None:
     """Print the leaderboard.
 
-    An interval covers seeds where it names them, else only the draw of the test set. `*` marks the Pareto front,
-    `ref` an architecture from the literature.
+    An interval covers seeds where it names them, else only the draw of the test set. Leaders of one group are not told apart
+    by the data. `*` marks the Pareto front, `ref` an architecture from the literature.
     """
     with Client(url, data_dir=data_dir) as nas:
         found = nas.leaderboard(
@@ -64,6 +66,9 @@ def top(
         )
         rows = list(islice(found, limit))
         print_leaderboard(rows, as_json, () if as_json or not rows else further_columns(nas.study(study).spec))
+        for rung in nas.calibration(study):
+            if is_doubtful(rung):
+                say(f"note: {rung.warning}")
 
 
 def trial(
@@ -116,6 +121,7 @@ def _numbers(row: LeaderboardRow, further: Sequence[Metric]) -> tuple[object, ..
         trial.number,
         score_text(trial.score),
         interval_text(trial),
+        "" if row.group is None else row.group,
         trial.rung,
         short_count(trial.cost.params),
         short_count(trial.cost.flops_per_token),

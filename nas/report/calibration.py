@@ -1,6 +1,5 @@
 """Whether the cheap scores of a study may be believed: rung against rung, task against score, and the parameter count."""
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -9,30 +8,33 @@ from nas.report.evidence import Evidence, TrialEvidence
 from nas.statistics.agreement import AgainstParameters, Scores, against_parameters, calibrate
 from nas.statistics.correlation import Correlation, spearman
 
-MAX_PAIRS: Final = 500
+MAX_PAIRS: Final = 300
 """Points of a scatter that a person can still see apart."""
 
 
 def calibration(evidence: Evidence) -> Calibration:
     """From every trial that has what a comparison needs, references included."""
-    rungs = _by_rung(evidence.trials, evidence.spec.protocol.last_rung)
+    last = evidence.spec.protocol.last_rung
+    rungs = _by_rung(evidence.trials, last)
     params = {trial.row.number: float(trial.row.cost.params) for trial in evidence.trials}
     levels = sorted(rungs)
     steps = list(pairwise(levels))
     return Calibration(
-        rungs=tuple(compare_rungs(lower, upper, rungs[lower][0], rungs[upper][1], params) for lower, upper in steps),
+        rungs=tuple(
+            compare_rungs(lower, upper, rungs[lower][0], rungs[upper][1], params, fresh=upper > last) for lower, upper in steps
+        ),
         tasks=tuple(found for lower, upper in steps for found in _tasks(evidence.trials, lower, rungs[upper][1])),
         parameters=tuple(_parameters(rung, rungs[rung][1], params) for rung in levels),
-        pairs=_pairs(rungs[steps[-1][0]][0], rungs[steps[-1][1]][1]) if steps else (),
     )
 
 
-def compare_rungs(lower: int, upper: int, proxy: Scores, target: Scores, params: Scores) -> RungCalibration:
-    """Validation scores of a rung against test scores of a higher one; larger is better in both."""
+def compare_rungs(
+    lower: int, upper: int, proxy: Scores, target: Scores, params: Scores, *, fresh: bool = False
+) -> RungCalibration:
+    """Validation scores of a rung against test scores of a higher one, or those on fresh seeds; larger is better in both."""
     name = f"rung {lower}"
     found = calibrate(name, proxy, target)
     beside = against_parameters(name, proxy, params, target)
-    common = sorted(proxy.keys() & target.keys() & params.keys())
     return RungCalibration(
         lower=lower,
         upper=upper,
@@ -40,10 +42,11 @@ def compare_rungs(lower: int, upper: int, proxy: Scores, target: Scores, params:
         kendall=estimate(found.kendall),
         spearman=estimate(found.spearman),
         precision=tuple(Precision(k=k, share=share) for k, share in found.precision.items()),
-        parameters=_rho({number: params[number] for number in common}, target),
+        parameters=beside.parameters_spearman,
         difference=_difference(beside),
         verdict=beside.verdict,
-        warning=beside.warning,
+        warning=None if fresh else beside.warning,
+        pairs=_pairs(proxy, target),
     )
 
 
@@ -100,6 +103,6 @@ def _rho(params: Scores, target: Scores) -> Estimate | None:
     return estimate(spearman([params[number] for number in common], [target[number] for number in common]))
 
 
-def _pairs(lower: Scores, upper: Mapping[int, float]) -> tuple[Pair, ...]:
+def _pairs(lower: Scores, upper: Scores) -> tuple[Pair, ...]:
     common = sorted(lower.keys() & upper.keys())[:MAX_PAIRS]
     return tuple(Pair(number=number, lower=lower[number], upper=upper[number]) for number in common)

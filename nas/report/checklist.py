@@ -112,7 +112,10 @@ def _repeated(known: Known) -> Verdict:
 
 
 def _tabular(known: Known) -> Verdict:
-    return None, f"Every score is of a real training; no tabular or surrogate benchmark holds the space {known.spec.space.name}."
+    return (
+        None,
+        f"Every score is of a real training; no tabular or surrogate benchmark holds the space {known.spec.space.name}.",
+    )
 
 
 def _confounders(known: Known) -> Verdict:

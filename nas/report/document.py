@@ -216,6 +216,7 @@ class RungCalibration(Document):
     """How a rung's validation score orders trials against the next rung's score; larger is better in both.
 
     parameters: rho of the parameter count alone over the same trials. difference: rho less that of the parameter count.
+    warning: None for a rung that is better, and for the last one, which stands for nothing. pairs: at most 300 of the trials.
     """
 
     lower: int
@@ -224,10 +225,16 @@ class RungCalibration(Document):
     kendall: Estimate | None
     spearman: Estimate | None
     precision: tuple[Precision, ...]
-    parameters: Estimate | None
+    parameters: float | None
     difference: Estimate | None
     verdict: Literal["better", "not_shown", "worse", "too_few"]
     warning: str | None
+    pairs: tuple[Pair, ...]
+
+
+def is_doubtful(rung: RungCalibration) -> bool:
+    """Whether enough trials were compared, and the rung is not shown to be better than the parameter count."""
+    return rung.verdict in ("not_shown", "worse") and rung.warning is not None
 
 
 class TaskCalibration(Document):
@@ -249,17 +256,16 @@ class ParameterRank(Document):
 
 
 class Calibration(Document):
-    """Whether the cheap scores may be believed. `pairs` are those of the last two rungs, at most 500."""
+    """Whether the cheap scores may be believed."""
 
     rungs: tuple[RungCalibration, ...] = ()
     tasks: tuple[TaskCalibration, ...] = ()
     parameters: tuple[ParameterRank, ...] = ()
-    pairs: tuple[Pair, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Of the rungs that do not rank better than the parameter count does."""
-        return tuple(rung.warning for rung in self.rungs if rung.warning is not None and rung.verdict != "too_few")
+        return tuple(rung.warning for rung in self.rungs if rung.warning is not None and is_doubtful(rung))
 
 
 class Answer(Document):

@@ -3,24 +3,22 @@
 Scores are on the scale of 0 to 1. A run above the last rung confirms: one fresh seed, trained from scratch.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import fmean, stdev
+from statistics import fmean
 
-from scipy.special import stdtrit
 from sqlalchemy import Engine
 
 from nas.keys import Principal
 from nas.protocol import Protocol
+from nas.report.standings import sample_error
 from nas.run import RunState
-from nas.statistics.intervals import NORMAL_975
 from nas.store.measurements import Decoded, StoredRun, StoredStudy, read_study
 from nas.store.views import StudyRow, TrialRow
 from nas.study import StudySpec
 from nas.tasks import Task
-from nas.trial import Params
+from nas.trial import Params, TrialState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +112,11 @@ class Evidence:
 
     @property
     def highest(self) -> int | None:
-        """The highest rung that any trial has a score at; above the last one are confirmations."""
-        return max((trial.row.rung for trial in self.trials if trial.row.rung is not None), default=None)
+        """The highest rung that any feasible trial has a score at; above the last one are confirmations."""
+        return max((row.rung for row in self._feasible() if row.rung is not None), default=None)
+
+    def _feasible(self) -> Iterator[TrialRow]:
+        return (trial.row for trial in self.trials if trial.row.state is not TrialState.INFEASIBLE)
 
     def at(self, rung: int) -> tuple[TrialEvidence, ...]:
         """The trials with a result at this rung, by number."""
@@ -221,15 +222,3 @@ def _task(found: Decoded, ledger: tuple[Tried, ...], task: Task) -> TaskScores:
         validation=fmean(chosen or scores),
         sensitivity=found.get("sensitivity"),
     )
-
-
-def sample_error(score: float, low: float, high: float, seeds: list[float]) -> float:
-    """The standard error from the test sample alone, taken back out of a 95 % interval that may cover seeds too.
-
-    The interval is cut at the ends of the scale, so that the longer of its two sides is the whole one.
-    """
-    reach = max(high - score, score - low)
-    over_seeds = 0.0
-    if len(seeds) > 1:
-        over_seeds = float(stdtrit(len(seeds) - 1, 0.975)) * stdev(seeds) / math.sqrt(len(seeds))
-    return math.sqrt(max(0.0, reach**2 - over_seeds**2)) / NORMAL_975

@@ -7,9 +7,10 @@ from typing import Literal
 
 from nas.report.document import Curse, Estimate, Noise, Standing, Winner
 from nas.report.evidence import Evidence, TrialEvidence
-from nas.report.standings import MAX_LEADERS, Leader, Placed, place
+from nas.report.standings import MAX_LEADERS, Placed, leader, place
 from nas.statistics.noise import NoiseFloor, noise_floor
 from nas.statistics.winner import expected_drop, winners_curse
+from nas.trial import TrialState
 from search_spaces.architecture import Architecture
 from search_spaces.summary import shares
 
@@ -19,19 +20,11 @@ Groups = Sequence[Sequence[float]]
 def leaders(evidence: Evidence) -> tuple[Placed, ...]:
     """The best at the highest rung, in the leaderboard's order."""
     highest, last = evidence.highest, evidence.spec.protocol.last_rung
-    found = [trial for trial in evidence.trials if trial.row.rung is not None and trial.row.rung == highest]
+    if highest is None:
+        return ()
+    found = [trial for trial in evidence.trials if trial.row.rung == highest and trial.row.state is not TrialState.INFEASIBLE]
     ordered = sorted(found, key=lambda trial: (-(trial.row.score or 0.0), trial.row.number))
-    return place([_leader(trial, last) for trial in ordered[:MAX_LEADERS]])
-
-
-def _leader(trial: TrialEvidence, last: int) -> Leader:
-    rung, score = trial.row.rung, trial.row.score
-    assert rung is not None
-    assert score is not None
-    runs = trial.fresh if rung > last else tuple(trial.rungs[at] for at in trial.rungs if at == rung)
-    # several test samples of one set: each fresh run read the same sequences
-    error = fmean(run.sample_error for run in runs) if runs else 0.0
-    return Leader(row=trial.row, seeds=trial.seeds(rung, last) or (score,), sample_error=error)
+    return place([leader(trial.row, trial.seeds(highest, last)) for trial in ordered[:MAX_LEADERS]])
 
 
 def standings(placed: Sequence[Placed], architectures: Mapping[str, Architecture]) -> tuple[Standing, ...]:
