@@ -141,7 +141,7 @@ def _together(results: list[Result]) -> Result:
 
 
 def _result(key: RunKey, trial: Trial, plan: Plan, protocol: Protocol, rng: Random) -> Result:
-    """Each task has the trial's true score; the middle learning rate is best, the first is at the edge."""
+    """Each task has the trial's true score; the middle learning rate is best. A seed's luck is in validation and test alike."""
     last = protocol.last_rung
     truth = plan.seen(min(key.rung, last), plan.truth(trial))
     replicas = 1 if key.rung > last else protocol.rungs[key.rung].replicas
@@ -157,7 +157,7 @@ def _result(key: RunKey, trial: Trial, plan: Plan, protocol: Protocol, rng: Rand
                 task=task,
                 learning_rate=rate,
                 replica=replica,
-                validation=_clipped(rng.gauss(truth, plan.noise) - 0.05 * abs(at - chosen)),
+                validation=_clipped(rng.gauss(value, plan.noise / 5) - 0.05 * abs(at - chosen)),
                 test=value,
                 curve=tuple(CurvePoint(step=step + 1, loss=1 / (step + 1)) for step in range(plan.curve_points)),
             )
