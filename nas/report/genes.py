@@ -1,7 +1,11 @@
 """Which gene won, as a report shows it: main effects and pairs, and Optuna's own importances beside them."""
 
+import warnings
 from collections.abc import Mapping
+from threading import Lock
 from typing import Final
+
+import optuna
 
 from nas.report.document import Attribution, Estimate, GeneEffect, GeneLevel, GenePair
 from nas.report.evidence import Evidence, TrialEvidence
@@ -10,6 +14,10 @@ from nas.statistics.importances import optuna_importances
 
 ENOUGH: Final = 0.5
 """The share of the search's trials that a rung must have: who goes on is chosen by score, which hides what genes do."""
+
+
+_QUIET: Final = Lock()
+"""Filters of warnings belong to the process: two threads must not change them at once."""
 
 
 def attribution(evidence: Evidence) -> Attribution:
@@ -21,7 +29,11 @@ def attribution(evidence: Evidence) -> Attribution:
     trials = [trial for trial in own if rung in trial.rungs]
     params, scores = [trial.params for trial in trials], [trial.rungs[rung].score for trial in trials]
     found = attribute(params, scores)
-    theirs = optuna_importances(evidence.spec.space, params, scores)
+    with _QUIET, warnings.catch_warnings():
+        # it warns of few trials, of which the report says how many there are
+        warnings.simplefilter("ignore", UserWarning)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        theirs = optuna_importances(evidence.spec.space, params, scores)
     return Attribution(
         rung=rung,
         n_trials=found.n_trials,

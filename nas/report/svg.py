@@ -74,7 +74,8 @@ class Scale:
         if log:
             room = max(0.06 * math.log10(high / low), 0.08)
             return cls(low / 10**room, high * 10**room, start, end, log=True)
-        room = 0.05 * (high - low) or 0.05 * max(abs(high), 1e-3)
+        # of numbers that are all but equal, a float could not hold the steps between
+        room = max(0.05 * (high - low), 1e-6 * max(abs(low), abs(high)), 1e-9) if high > low else 0.05 * max(abs(high), 1e-3)
         return cls(low - room, high + room, start, end)
 
     def __call__(self, value: float) -> float:
@@ -86,7 +87,7 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> tuple[float, ...]:
-        """Three to six round values within."""
+        """Two to six round values within."""
         return self._factors() if self.log else self._steps()
 
     def _steps(self) -> tuple[float, ...]:
@@ -98,12 +99,13 @@ class Scale:
 
     def _factors(self) -> tuple[float, ...]:
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        for digits in ((1,), (1, 3), (1, 2, 5)):
             found = tuple(digit * 10.0**decade for decade in decades for digit in digits)
             within = tuple(value for value in found if self.low <= value <= self.high)
             if len(within) >= 3:
                 return within[:: math.ceil(len(within) / 6)]
-        return within
+        # within one decade equal factors are near equal steps
+        return self._steps()
 
 
 Words = Callable[[float], str]

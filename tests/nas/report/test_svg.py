@@ -1,6 +1,5 @@
 """Axes have round values within their ends, and everything written into a drawing is escaped."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +14,7 @@ def test_a_linear_scale_holds_its_values_and_has_ticks_within(values: list[float
     scale = Scale.around(values, 10, 100)
     assert all(10 <= scale(value) <= 100 for value in values)
     ticks = scale.ticks()
-    assert 3 <= len(ticks) <= 6
+    assert 2 <= len(ticks) <= 6
     assert all(10 <= scale(tick) <= 100.001 for tick in ticks)
 
 
@@ -24,7 +23,7 @@ def test_a_logarithmic_scale_does_too(values: list[float]) -> None:
     scale = Scale.around(values, 10, 100, log=True)
     assert all(10 <= scale(value) <= 100 for value in values)
     ticks = scale.ticks()
-    assert 1 <= len(ticks) <= 6
+    assert 2 <= len(ticks) <= 6
     assert list(ticks) == sorted(ticks)
     assert all(10 <= scale(tick) <= 100.001 for tick in ticks)
 
@@ -34,7 +33,7 @@ def test_a_scale_may_run_upwards() -> None:
     assert (scale(0), scale(1)) == (200, 20)
 
 
-@pytest.mark.parametrize("words", ["<script>", '"', "&amp;"])
-def test_words_are_escaped(words: str) -> None:
-    for drawn in (text(0, 0, words), dot(0, 0, words, words), element("g", title=words)):
-        assert words not in drawn.replace("&amp;amp;", "")
+def test_words_are_escaped() -> None:
+    assert text(0, 0, "<b>&amp;") == '<text x="0" y="0">&lt;b&gt;&amp;amp;</text>'
+    assert "<title>&lt;b&gt;</title>" in dot(0, 0, "own", "<b>")
+    assert element("g", class_='"><b>') == '<g class="&#34;&gt;&lt;b&gt;"></g>'
