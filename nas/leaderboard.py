@@ -4,6 +4,7 @@ The leaders are those of the highest rung, at most 200. What is said of them is 
 page costs what its rows cost.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from nas.store.views import LeaderboardRow, Page
 from nas.tasks import Task
 
 KEPT_STUDIES: Final = 64
+CALIBRATION_SECONDS: Final = 30.0
+"""A calibration moves little from one result to the next, and takes a third of a second: a live page asks every few seconds."""
 Known = TypeVar("Known")
 
 
@@ -35,23 +38,36 @@ class Standing:
     high: float
 
 
-class _Kept(Generic[Known]):
-    """The newest answer about each of the last few studies; one thread finds it out, the others wait."""
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[Known]):
+    """What was known as of an event, and when it was found out."""
 
-    def __init__(self) -> None:
+    event: int
+    known: Known
+    found: float
+
+
+class _Kept(Generic[Known]):
+    """The newest answer about each of the last few studies; one thread finds it out, the others wait.
+
+    It is given again until something happens in the study, and for `seconds` after it was found whatever happens.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
         self._lock = Lock()
-        self._answers: OrderedDict[str, tuple[int, Known]] = OrderedDict()
+        self._answers: OrderedDict[str, _Answer[Known]] = OrderedDict()
 
     def get(self, study_id: str, event: int, find: Callable[[], Known]) -> Known:
         """What is known as of an event of the study."""
         with self._lock:
             kept = self._answers.get(study_id)
-            known = kept[1] if kept is not None and kept[0] >= event else find()
-            self._answers[study_id] = (event, known)
+            if kept is None or (kept.event < event and time.monotonic() - kept.found >= self._seconds):
+                kept = self._answers[study_id] = _Answer(event, find(), time.monotonic())
             self._answers.move_to_end(study_id)
             while len(self._answers) > KEPT_STUDIES:
                 self._answers.popitem(last=False)
-        return known
+        return kept.known
 
 
 class Leaderboards:
@@ -60,7 +76,7 @@ class Leaderboards:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._standings: _Kept[Mapping[int, Standing]] = _Kept()
-        self._calibrations: _Kept[tuple[RungCalibration, ...]] = _Kept()
+        self._calibrations: _Kept[tuple[RungCalibration, ...]] = _Kept(CALIBRATION_SECONDS)
 
     def page(
         self,
@@ -84,7 +100,10 @@ class Leaderboards:
         return replace(found, items=tuple(_with(row, standings.get(row.trial.number)) for row in found.items))
 
     def calibration(self, principal: Principal, study_id: str) -> tuple[RungCalibration, ...]:
-        """Of each rung against the next, over at most 500 trials that have both. Raises `NotFound`."""
+        """Of each rung against the next, over at most 500 trials that have both; of a running study up to 30 seconds old.
+
+        Raises `NotFound`.
+        """
         event = leaders.last_event(self._engine, principal, study_id)
         return self._calibrations.get(study_id, event, lambda: self._find_calibration(study_id))
 

@@ -126,8 +126,16 @@ def reported(service: Service, visitor: str) -> str:
         study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
     driver = Driver(service.engine, study_id)
     driver.become(StudyState.RUNNING)
-    truth = {"truth": lambda trial: 0.03 * trial.number, "seen": lambda rung, truth: truth if rung else 1 - truth}
-    plant(driver, Plan(n_trials=25, confirmed=3, fresh=3, failures=1, noise=0.02, **truth))
+    plan = Plan(
+        truth=lambda trial: 0.03 * trial.number,
+        seen=lambda rung, truth: truth if rung else 1 - truth,
+        n_trials=25,
+        confirmed=3,
+        fresh=3,
+        failures=1,
+        noise=0.02,
+    )
+    plant(driver, plan)
     driver.become(StudyState.COMPLETED)
     return f"/studies/{study_id}"
 

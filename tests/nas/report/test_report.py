@@ -161,7 +161,8 @@ def test_costs_are_from_end_to_end_and_failures_stay(full: Report) -> None:
 def test_the_ledger_counts_trainings_and_choices(unconfirmed: Report) -> None:
     (ledger,) = unconfirmed.ledger
     assert [(rate.trainings, rate.chosen) for rate in ledger.rates] == [(112, 0), (112, 28), (112, 0)]
-    assert (ledger.trials, ledger.at_edge, ledger.mean_sensitivity) == (28, 0, pytest.approx(0.05))
+    assert (ledger.trials, ledger.at_edge) == (28, 0)
+    assert ledger.mean_sensitivity == pytest.approx(0.05)
     curve = unconfirmed.rate_curves[0]
     assert (curve.number, curve.chosen, len(curve.points)) == (WINNER, 3e-3, 3)
     assert max(curve.points, key=lambda point: point.validation).learning_rate == curve.chosen
