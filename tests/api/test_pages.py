@@ -149,7 +149,7 @@ def test_the_report_is_led_to_and_runs_nothing(page: Page, service: Service, rep
     page.get_by_role("link", name="Report: what this study may claim").click()
     expect(page.get_by_role("heading", name="The winner, measured again")).to_be_visible()
     expect(page.locator("script")).to_have_count(0)
-    expect(page.locator("svg")).to_have_count(15)
+    expect(page.locator("svg")).to_have_count(13)
     page.get_by_role("link", name="Back to the study").click()
     expect(page.get_by_role("heading", name="reported")).to_be_visible()
 
