@@ -16,15 +16,16 @@ from api import errors, openapi, pages
 from api.edge import Edge
 from api.exporting import sweep
 from api.metrics import Requests, States
-from api.routers import architectures, catalogues, compare, events, exports, health, keys, leaderboard, studies, trials
+from api.routers import architectures, catalogues, compare, events, exports, health, keys, leaderboard, reports, studies, trials
 from api.routers.parameters import refuse_unknown
 from api.services import Services
+from nas.leaderboard import Leaderboards
 from nas.settings import Settings
 from nas.store.engine import database_url, open_engine
 from nas.store.events import EventBell
 from nas.store.reads import totals
 
-ROUTERS = (studies, trials, leaderboard, events, exports, architectures, compare, catalogues, keys, health)
+ROUTERS = (studies, trials, leaderboard, reports, events, exports, architectures, compare, catalogues, keys, health)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -62,7 +63,7 @@ def _lifespan(settings: Settings, registry: CollectorRegistry) -> Callable[[Fast
         url = await asyncio.to_thread(database_url, settings)
         engine, bell = open_engine(url), EventBell(url)
         registry.register(States(lambda: totals(engine)))
-        services = Services(engine, bell, settings, registry)
+        services = Services(engine, bell, settings, registry, Leaderboards(engine))
         app.state.services = services
         listening = asyncio.create_task(bell.run())
         try:

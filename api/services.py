@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
+from nas.leaderboard import Leaderboards
 from nas.settings import Settings
 from nas.store.events import EventBell
 
@@ -24,6 +25,7 @@ class Services:
     bell: EventBell
     settings: Settings
     registry: CollectorRegistry
+    leaderboards: Leaderboards
     streams: Counter[str] = field(default_factory=Counter)
     """How many event streams each key, by its id, has open."""
     exports: Counter[str] = field(default_factory=Counter)
@@ -42,10 +44,15 @@ def _engine(request: Request) -> Engine:
     return services(request).engine
 
 
+def _leaderboards(request: Request) -> Leaderboards:
+    return services(request).leaderboards
+
+
 def _settings(request: Request) -> Settings:
     return services(request).settings
 
 
 ServicesDep = Annotated[Services, Depends(services)]
 EngineDep = Annotated[Engine, Depends(_engine)]
+LeaderboardsDep = Annotated[Leaderboards, Depends(_leaderboards)]
 SettingsDep = Annotated[Settings, Depends(_settings)]

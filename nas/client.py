@@ -29,6 +29,7 @@ from nas.export.size import OWN_SIZE, Size
 from nas.keys import NewKey, Scope
 from nas.pricing import Quote
 from nas.problem import NothingThere, Problem, StateConflict
+from nas.report.document import Report, RungCalibration
 from nas.store.reads import SortName
 from nas.store.views import EventView, KeyView, LeaderboardRow, Page, StudyRow, StudyView, TrialRow, TrialView
 from nas.study import FINAL_STUDY_STATES, StudySpec, StudyState
@@ -120,6 +121,14 @@ class Client:
     def pareto(self, study: str) -> tuple[TrialRow, ...]:
         """The trials that no other trial beats in every objective, best score first."""
         return _read(tuple[TrialRow, ...], self._transport.get(f"{self._path(study)}/pareto"))
+
+    def calibration(self, study: str) -> tuple[RungCalibration, ...]:
+        """How each rung orders trials against the next one, and whether it does better than the parameter count alone."""
+        return _read(tuple[RungCalibration, ...], self._transport.get(f"{self._path(study)}/calibration"))
+
+    def report(self, study: str) -> Report:
+        """Everything the study may claim, as it stands."""
+        return _read(Report, self._transport.get(f"{self._path(study)}/report"))
 
     def watch(self, study: str, after: int = 0) -> Iterator[EventView]:
         """Events from the one after number `after` until the study is final; survives broken connections and restarts."""

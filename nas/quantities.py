@@ -45,6 +45,16 @@ def ratio(value: float, base: float) -> str:
     return f"{found:,.0f}×" if found >= 100 else f"{found:.3g}×"
 
 
+def duration(seconds: float) -> str:
+    """A time in its two largest units: `2 h 5 min`, `42.0 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    units = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    return " ".join(units[:2])
+
+
 def _scaled(value: int, base: int, units: tuple[str, ...]) -> tuple[str, str]:
     if abs(value) < base:
         return str(value), units[0]

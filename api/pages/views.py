@@ -17,7 +17,7 @@ from api.pages.rendering import render
 from api.routers.leaderboard import FilterDep, SortDep
 from api.routers.parameters import Cursor, StudyId, TrialNumber
 from api.security import SESSION_COOKIE, Reader, SessionCookie, Writer, forget_session, refuse_other_sites, set_session
-from api.services import EngineDep
+from api.services import EngineDep, LeaderboardsDep
 from nas.errors import Denied
 from nas.keys import Principal
 from nas.ledger import rate_rows
@@ -25,6 +25,9 @@ from nas.metrics import known, reported_metrics
 from nas.objectives import objectives_of
 from nas.protocol import Protocol
 from nas.quantities import measured
+from nas.report.document import is_doubtful
+from nas.report.page import page as written
+from nas.report.report import study_report
 from nas.run import Result
 from nas.store import reads
 from nas.store.sessions import close_session, open_session
@@ -83,19 +86,21 @@ def study(
     request: Request,
     principal: Reader,
     engine: EngineDep,
+    boards: LeaderboardsDep,
     sort: SortDep,
     where: FilterDep,
     cursor: Cursor = None,
 ) -> HTMLResponse:
     """One study: where it stands, its leaderboard, its plot, its events."""
     found = reads.get_study(engine, principal, study_id)
-    page = reads.leaderboard(engine, principal, study_id, sort=sort, where=where, limit=ROWS, cursor=cursor)
+    page = boards.page(principal, study_id, sort=sort, where=where, limit=ROWS, cursor=cursor)
     events = reads.events_after(engine, principal, study_id, max(0, found.row.last_event - EVENTS_SHOWN))
     return HTMLResponse(
         render(
             "study.html",
             study=found,
             page=page,
+            warnings=[found.warning for found in boards.calibration(principal, study_id) if is_doubtful(found)],
             left_out=_left_out(engine, principal, study_id),
             further=[metric for metric in objectives_of(found.spec) if metric.name not in OWN_COLUMNS],
             sort=sort,
@@ -113,6 +118,12 @@ def _left_out(engine: Engine, principal: Principal, study_id: str) -> tuple[Tria
     untrained = frozenset({TrialState.INFEASIBLE, TrialState.DUPLICATE})
     page = reads.list_trials(engine, principal, study_id, states=untrained, limit=ROWS)
     return tuple(row for row in page.items if row.reference is not None)
+
+
+@router.get("/studies/{study_id}/report")
+def report(study_id: StudyId, principal: Reader, engine: EngineDep) -> HTMLResponse:
+    """What the study may claim, as the one file that `nas report` writes."""
+    return HTMLResponse(written(study_report(engine, principal, study_id), home=f"/studies/{study_id}"))
 
 
 @router.get("/studies/{study_id}/trials/{number}")

@@ -10,8 +10,9 @@ from pydantic import TypeAdapter
 from api.answer import json_answer
 from api.routers.parameters import Cursor, Limit, StudyId
 from api.security import Reader
-from api.services import EngineDep
-from nas.store.reads import Between, Filter, Sort, SortName, leaderboard, pareto
+from api.services import EngineDep, LeaderboardsDep
+from nas.report.document import RungCalibration
+from nas.store.reads import Between, Filter, Sort, SortName, pareto
 from nas.store.views import LeaderboardRow, Page, TrialRow
 from nas.trial import TrialState
 
@@ -60,14 +61,22 @@ FilterDep = Annotated[Filter, Depends(selection)]
 def show(
     study_id: StudyId,
     principal: Reader,
-    engine: EngineDep,
+    boards: LeaderboardsDep,
     sort: SortDep,
     where: FilterDep,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Scored trials in order. Follow `next_cursor` for more; it belongs to its sort and filter."""
-    return json_answer(leaderboard(engine, principal, study_id, sort=sort, where=where, limit=limit, cursor=cursor))
+    """Scored trials in order; leaders that the data cannot tell apart share a group. Follow `next_cursor` for more; it belongs
+    to its sort and filter.
+    """
+    return json_answer(boards.page(principal, study_id, sort=sort, where=where, limit=limit, cursor=cursor))
+
+
+@router.get("/calibration", response_model=list[RungCalibration])
+def calibration(study_id: StudyId, principal: Reader, boards: LeaderboardsDep) -> Response:
+    """How each rung orders trials against the next one, and whether it does better than the parameter count alone."""
+    return json_answer(boards.calibration(principal, study_id))
 
 
 @router.get("/pareto", response_model=list[TrialRow])

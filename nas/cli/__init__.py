@@ -35,6 +35,7 @@ COMMANDS = (
     LazyCommand("stop", "nas.cli.studies:stop", "End a study; what was measured stays.", STUDY),
     LazyCommand("top", "nas.cli.results:top", "Print the leaderboard.", RESULT),
     LazyCommand("trial", "nas.cli.results:trial", "Show one trial of a study.", RESULT),
+    LazyCommand("report", "nas.cli.report:report", "Write what a study may claim: a page, its data, and the study.", RESULT),
     LazyCommand(
         "export",
         "nas.cli.export:export",

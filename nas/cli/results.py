@@ -15,6 +15,7 @@ from nas.ledger import RateRow, rate_rows
 from nas.metrics import LATENCY_METRICS, METRICS, Metric, reported_metrics
 from nas.objectives import objectives_of
 from nas.quantities import measured, short_count, short_number
+from nas.report.document import is_doubtful
 from nas.run import Result, TaskResult
 from nas.store.reads import SortName
 from nas.store.views import LeaderboardRow, RunView, TrialRow, TrialView
@@ -28,6 +29,7 @@ COLUMNS = {
     "trial": "right",
     "score": "right",
     "95 % interval": "left",
+    "group": "right",
     "rung": "right",
     "params": "right",
     "FLOPs/token": "right",
@@ -53,8 +55,8 @@ def top(
 ) -> None:
     """Print the leaderboard.
 
-    An interval covers seeds where it names them, else only the draw of the test set. `*` marks the Pareto front,
-    `ref` an architecture from the literature.
+    An interval covers seeds where it names them, else only the draw of the test set. Leaders of one group are not told apart
+    by the data. `*` marks the Pareto front, `ref` an architecture from the literature.
     """
     with Client(url, data_dir=data_dir) as nas:
         found = nas.leaderboard(
@@ -67,6 +69,9 @@ def top(
         )
         rows = list(islice(found, limit))
         print_leaderboard(rows, as_json, () if as_json or not rows else further_columns(nas.study(study).spec))
+        for rung in nas.calibration(study):
+            if is_doubtful(rung):
+                say(f"note: {rung.warning}")
 
 
 def trial(
@@ -119,6 +124,7 @@ def _numbers(row: LeaderboardRow, further: Sequence[Metric]) -> tuple[object, ..
         trial.number,
         score_text(trial.score),
         interval_text(trial),
+        "" if row.group is None else row.group,
         trial.rung,
         short_count(trial.cost.params),
         short_count(trial.cost.flops_per_token),

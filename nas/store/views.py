@@ -88,10 +88,14 @@ class TrialRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderboardRow:
-    """A scored trial and its place in this listing, counted from 1."""
+    """A scored trial and its place in this listing, counted from 1.
+
+    group: of leaders that the data cannot tell apart, from 1; None for who is not among the first at the highest rung.
+    """
 
     rank: int
     trial: TrialRow
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

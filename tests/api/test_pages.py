@@ -21,6 +21,7 @@ from search_spaces.summary import summarise
 from search_spaces.zoo import ZOO
 from tests.api.conftest import Service
 from tests.api.seeding import Driver
+from tests.planted import Plan, plant
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -111,6 +112,62 @@ def run_study(service: Service, key: str, name: str, n_trials: int) -> tuple[str
 def study(service: Service, visitor: str) -> str:
     """The path of a running study with an evil name and trials. Tests leave it as it is."""
     return f"/studies/{run_study(service, visitor, ATTACK, 70)[0]}"
+
+
+@pytest.fixture(scope="module")
+def reported(service: Service, visitor: str) -> str:
+    """The path of an ended study with something in every section of its report, whose first rung misleads."""
+    protocol = {
+        "rungs": [{"steps": 10}, {"steps": 30, "replicas": 2}],
+        "tasks": [{"name": "mqar"}, {"name": "mqar", "n_pairs": 4}],
+    }
+    spec = {"name": "reported", "space": {"preset": "recall_demo"}, "references": REFERENCES, "protocol": protocol}
+    with service.client(visitor) as client:
+        study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
+    driver = Driver(service.engine, study_id)
+    driver.become(StudyState.RUNNING)
+    plan = Plan(
+        truth=lambda trial: 0.03 * trial.number,
+        seen=lambda rung, truth: truth if rung else 1 - truth,
+        n_trials=25,
+        confirmed=3,
+        fresh=3,
+        failures=1,
+        noise=0.02,
+    )
+    plant(driver, plan)
+    driver.become(StudyState.COMPLETED)
+    return f"/studies/{study_id}"
+
+
+def test_the_report_is_led_to_and_runs_nothing(page: Page, service: Service, reported: str):
+    page.goto(service.url + reported)
+    note = page.locator("#board .note")
+    expect(note).to_contain_text("Rung 0 ranks worse than the parameter count alone")
+    row = page.get_by_role("group", name="Leaderboard").get_by_role("rowgroup").nth(1)
+    expect(row.get_by_title("Trials of one group are not told apart by the data")).to_have_text("1")
+    page.get_by_role("link", name="Report: what this study may claim").click()
+    expect(page.get_by_role("heading", name="The winner, measured again")).to_be_visible()
+    expect(page.locator("script")).to_have_count(0)
+    expect(page.locator("svg")).to_have_count(13)
+    page.get_by_role("link", name="Back to the study").click()
+    expect(page.get_by_role("heading", name="reported")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_report_is_readable_on_a_phone_and_on_a_screen(page: Page, service: Service, reported: str, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{service.url}{reported}/report")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # what a drawing's text measures on the screen
+    sizes = page.evaluate("[...document.querySelectorAll('svg text')].map(it => it.getBoundingClientRect().height)")
+    assert min(sizes) >= 9
+    # nothing that is written stands on top of something else that is written
+    cut = page.evaluate(
+        "[...document.querySelectorAll('svg')].filter(it => [...it.querySelectorAll('text')].some(text => "
+        "text.getBoundingClientRect().left < it.getBoundingClientRect().left - 12)).length"
+    )
+    assert cut == 0
 
 
 def test_a_link_with_a_key_signs_in_and_hides_the_key(context: BrowserContext, service: Service, visitor: str):
@@ -262,12 +319,12 @@ def test_sorting_and_paging_need_no_script(browser: Browser, service: Service, v
     context.close()
 
 
-def address(path: str, study: str) -> str:
-    """A path in which STUDY stands for the study's page, and ID for its id."""
-    return path.replace("STUDY", study).replace("ID", study.rpartition("/")[2])
+def address(path: str, study: str, reported: str = "") -> str:
+    """A path in which STUDY stands for the study's page, REPORTED for that of one with a whole report, and ID for an id."""
+    return path.replace("STUDY", study).replace("REPORTED", reported).replace("ID", study.rpartition("/")[2])
 
 
-@pytest.mark.parametrize("path", ["/", "STUDY", "STUDY/trials/0", "/compare", COMPARED])
+@pytest.mark.parametrize("path", ["/", "STUDY", "STUDY/trials/0", "STUDY/report", "/compare", COMPARED])
 def test_nothing_is_wider_than_a_phone(page: Page, service: Service, study: str, path: str):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(service.url + address(path, study))
@@ -340,13 +397,25 @@ def test_the_keyboard_reaches_everything(page: Page, service: Service, study: st
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "path", ["/login", "/", "STUDY", "STUDY/trials/0", "/studies/none", COMPARED, "/compare?a=?&b=zoo:mamba"]
+    "path",
+    [
+        "/login",
+        "/",
+        "STUDY",
+        "STUDY/trials/0",
+        "REPORTED/report",
+        "REPORTED",
+        "/studies/none",
+        COMPARED,
+        "/compare?a=?&b=zoo:mamba",
+    ],
 )
 def test_pages_are_accessible(
     browser: Browser,
     service: Service,
     visitor: str,
     study: str,
+    reported: str,
     path: str,
     scheme: Literal["light", "dark"],
 ):
@@ -355,7 +424,7 @@ def test_pages_are_accessible(
         color_scheme=scheme, bypass_csp=True, extra_http_headers={"Authorization": f"Bearer {visitor}"}
     )
     page = context.new_page()
-    page.goto(service.url + address(path, study))
+    page.goto(service.url + address(path, study, reported))
     expect(page.get_by_role("heading").first).to_be_visible()
     found = Axe().run(page)
     context.close()

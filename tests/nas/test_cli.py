@@ -71,7 +71,7 @@ def test_advice_names_the_same_service(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_promised_command_is_there() -> None:
-    promised = "up check submit list show watch top trial export verify pause resume stop key doctor demo zoo tasks"
+    promised = "up check submit list show watch top trial export verify pause resume stop key doctor demo zoo tasks report"
     assert set(promised.split()) <= {command.name for command in COMMANDS}
 
 

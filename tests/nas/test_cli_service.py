@@ -12,6 +12,7 @@ import pytest
 
 from nas.cli.results import interval_text
 from nas.export.manifest import Trained, read_manifest
+from nas.report.document import Report
 from nas.store.views import StudyRow
 from tests.service import Service, finished, tiny_study
 
@@ -96,6 +97,25 @@ def test_top_keeps_its_numbers_on_a_narrow_terminal(service: Service, done: Stud
             assert row.trial.summary in " ".join(shown.split())
     assert "…" not in shown
     assert max(map(len, shown.splitlines()[1:])) <= 80
+
+
+def test_report_writes_a_page_its_data_and_the_study(service: Service, done: StudyRow, tmp_path: Path) -> None:
+    found = service.nas("report", "finished", "--out", str(tmp_path / "out"))
+    names = ("report.html", "report.json", "study.json")
+    assert (found.returncode, found.stdout.split()) == (0, [str(tmp_path / "out" / name) for name in names])
+    assert "was not measured again on fresh seeds" in found.stderr
+    written = Report.from_json((tmp_path / "out" / "report.json").read_bytes())
+    assert (written.study.id, written.winner is not None, written.spent.runs > 0) == (done.id, True, True)
+    assert (tmp_path / "out" / "report.html").read_text().startswith("<!doctype html>")
+    again = service.nas("submit", str(tmp_path / "out" / "study.json"))
+    assert again.stdout.strip() == done.id
+
+
+def test_report_prints_a_document_instead(service: Service, done: StudyRow) -> None:
+    assert Report.from_json(service.nas("report", done.id, "--json").stdout).study.id == done.id
+    assert service.nas("report", done.id, "--html").stdout.startswith("<!doctype html>")
+    both = service.nas("report", done.id, "--html", "--json")
+    assert (both.returncode, both.stdout) == (2, "")
 
 
 def test_trial_shows_every_attempt(service: Service, done: StudyRow) -> None:

@@ -1,0 +1,131 @@
+"""The leaderboard as people and programs read it: the store's rows, with tie groups and bootstrap intervals of the leaders.
+
+The leaders are those of the highest rung, at most 200. What is said of them is kept until the study's next event, so that a
+page costs what its rows cost.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean
+from threading import Lock
+from typing import Final, Generic, TypeVar
+
+from sqlalchemy import Engine
+
+from nas.keys import Principal
+from nas.report.calibration import compare_rungs
+from nas.report.document import RungCalibration
+from nas.report.standings import MAX_LEADERS, leader, place
+from nas.store import leaders, reads
+from nas.store.keyset import BEST_FIRST, EVERY_SCORED, Filter, Sort
+from nas.store.views import LeaderboardRow, Page
+from nas.tasks import Task
+
+KEPT_STUDIES: Final = 64
+CALIBRATION_SECONDS: Final = 30.0
+"""A calibration moves little from one result to the next, and takes a third of a second: a live page asks every few seconds."""
+Known = TypeVar("Known")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of a leader: its group of ties, and its 95 % interval."""
+
+    group: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[Known]):
+    """What was known as of an event, and when it was found out."""
+
+    event: int
+    known: Known
+    found: float
+
+
+class _Kept(Generic[Known]):
+    """The newest answer about each of the last few studies; one thread finds it out, the others wait.
+
+    It is given again until something happens in the study, and for `seconds` after it was found whatever happens.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self._lock = Lock()
+        self._answers: OrderedDict[str, _Answer[Known]] = OrderedDict()
+
+    def get(self, study_id: str, event: int, find: Callable[[], Known]) -> Known:
+        """What is known as of an event of the study."""
+        with self._lock:
+            kept = self._answers.get(study_id)
+            if kept is None or (kept.event < event and time.monotonic() - kept.found >= self._seconds):
+                kept = self._answers[study_id] = _Answer(event, find(), time.monotonic())
+            self._answers.move_to_end(study_id)
+            while len(self._answers) > KEPT_STUDIES:
+                self._answers.popitem(last=False)
+        return kept.known
+
+
+class Leaderboards:
+    """Of every study in a database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._standings: _Kept[Mapping[int, Standing]] = _Kept()
+        self._calibrations: _Kept[tuple[RungCalibration, ...]] = _Kept(CALIBRATION_SECONDS)
+
+    def page(
+        self,
+        principal: Principal,
+        study_id: str,
+        *,
+        sort: Sort = BEST_FIRST,
+        where: Filter = EVERY_SCORED,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[LeaderboardRow]:
+        """Scored trials in order, leaders with their group. A cursor belongs to its sort and filter.
+
+        Raises `NotFound`, `Invalid`.
+        """
+        found = reads.leaderboard(self._engine, principal, study_id, sort=sort, where=where, limit=limit, cursor=cursor)
+        if not found.items:
+            return found
+        event = leaders.last_event(self._engine, principal, study_id)
+        standings = self._standings.get(study_id, event, lambda: self._find_standings(study_id))
+        return replace(found, items=tuple(_with(row, standings.get(row.trial.number)) for row in found.items))
+
+    def calibration(self, principal: Principal, study_id: str) -> tuple[RungCalibration, ...]:
+        """Of each rung against the next, over at most 500 trials that have both; of a running study up to 30 seconds old.
+
+        Raises `NotFound`.
+        """
+        event = leaders.last_event(self._engine, principal, study_id)
+        return self._calibrations.get(study_id, event, lambda: self._find_calibration(study_id))
+
+    def _find_standings(self, study_id: str) -> Mapping[int, Standing]:
+        spec, found = leaders.read_leaders(self._engine, study_id, MAX_LEADERS)
+        tasks = dict(zip(spec.protocol.task_keys(), spec.protocol.tasks, strict=True))
+        placed = place([leader(one.row, _seeds(one, tasks)) for one in found])
+        return {one.leader.row.number: Standing(one.place.group, one.interval.low, one.interval.high) for one in placed}
+
+    def _find_calibration(self, study_id: str) -> tuple[RungCalibration, ...]:
+        compared = leaders.read_rungs(self._engine, study_id)
+        return tuple(compare_rungs(one.lower, one.upper, one.proxy, one.target, one.params) for one in compared)
+
+
+def _seeds(stored: leaders.StoredLeader, tasks: Mapping[str, Task]) -> list[float]:
+    """The mean over tasks for each seed of each run."""
+    runs = ([[tasks[found["task"]].score(value) for value in found["values"]] for found in run] for run in stored.tasks)
+    return [fmean(scores) for by_task in runs for scores in zip(*by_task, strict=True)]
+
+
+def _with(row: LeaderboardRow, standing: Standing | None) -> LeaderboardRow:
+    if standing is None:
+        return row
+    trial = replace(row.trial, score_low=standing.low, score_high=standing.high)
+    return replace(row, group=standing.group, trial=trial)

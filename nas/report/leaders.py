@@ -1,0 +1,152 @@
+"""The part of a report about who leads: the noise floor, the leaderboard with its ties, the winner and its curse."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Literal
+
+from nas.report.document import Curse, Estimate, Noise, Standing, Winner
+from nas.report.evidence import Evidence, TrialEvidence
+from nas.report.standings import MAX_LEADERS, Placed, leader, place
+from nas.statistics.noise import NoiseFloor, noise_floor
+from nas.statistics.winner import expected_drop, winners_curse
+from nas.trial import TrialState
+from search_spaces.architecture import Architecture
+from search_spaces.summary import shares
+
+Groups = Sequence[Sequence[float]]
+
+
+def leaders(evidence: Evidence) -> tuple[Placed, ...]:
+    """The best at the highest rung, in the leaderboard's order."""
+    highest, last = evidence.highest, evidence.spec.protocol.last_rung
+    if highest is None:
+        return ()
+    found = [trial for trial in evidence.trials if trial.row.rung == highest and trial.row.state is not TrialState.INFEASIBLE]
+    ordered = sorted(found, key=lambda trial: (-(trial.row.score or 0.0), trial.row.number))
+    return place([leader(trial.row, trial.seeds(highest, last)) for trial in ordered[:MAX_LEADERS]])
+
+
+def standings(placed: Sequence[Placed], architectures: Mapping[str, Architecture]) -> tuple[Standing, ...]:
+    """The rows of the report's leaderboard."""
+    return tuple(_standing(rank, one, architectures[one.leader.row.architecture_digest]) for rank, one in enumerate(placed, 1))
+
+
+def _standing(rank: int, placed: Placed, architecture: Architecture) -> Standing:
+    row, interval, attention = placed.leader.row, placed.interval, shares(architecture)
+    assert row.rung is not None
+    return Standing(
+        rank=rank,
+        number=row.number,
+        reference=row.reference,
+        summary=row.summary,
+        architecture=row.architecture_digest,
+        rung=row.rung,
+        score=interval.value,
+        low=interval.low,
+        high=interval.high,
+        covers=interval.covers,
+        seeds=placed.leader.seeds,
+        group=placed.place.group,
+        p_value=placed.place.p_value,
+        judged_by=placed.place.noise,
+        params=row.cost.params,
+        flops_per_token=row.cost.flops_per_token,
+        state_bytes=row.cost.state_bytes,
+        attention_of_parts=attention.of_parts,
+        attention_of_mixers=attention.of_mixers,
+    )
+
+
+def noise(evidence: Evidence) -> tuple[Noise, ...]:
+    """Of the whole score and of each task, at the last rung that has two seeds of anything: references where they have two."""
+    rung = _rung_with_seeds(evidence)
+    if rung is None:
+        return ()
+    trials = evidence.at(rung)
+    references = tuple(trial for trial in trials if trial.row.reference is not None)
+    n_seeds = evidence.spec.protocol.rungs[rung].replicas
+    chosen: Literal["references", "all trials"] = "references" if n_seeds > 1 and references else "all trials"
+    asked = references if chosen == "references" else trials
+    keys = evidence.spec.protocol.task_keys()
+    per_task = [(key, [trial.rungs[rung].tasks[key].scores for trial in asked]) for key in keys if len(keys) > 1]
+    groups: list[tuple[str | None, Groups]] = [(None, [trial.rungs[rung].by_seed for trial in asked]), *per_task]
+    floors = ((task, noise_floor(scores)) for task, scores in groups)
+    return tuple(_noise(task, floor, chosen, n_seeds) for task, floor in floors if floor is not None)
+
+
+def _rung_with_seeds(evidence: Evidence) -> int | None:
+    rungs = evidence.spec.protocol.rungs
+    return max((at for at, rung in enumerate(rungs) if rung.replicas > 1 and evidence.at(at)), default=None)
+
+
+def _noise(task: str | None, floor: NoiseFloor, chosen: Literal["references", "all trials"], n_seeds: int) -> Noise:
+    return Noise(
+        task=task,
+        standard_deviation=floor.standard_deviation,
+        low=floor.low,
+        high=finite(floor.high),
+        degrees_of_freedom=floor.degrees_of_freedom,
+        n_architectures=floor.n_groups,
+        measured_with=chosen,
+        n_seeds=n_seeds,
+        detectable_difference=finite(floor.detectable_difference(n_seeds)),
+    )
+
+
+def finite(value: float) -> float | None:
+    """What JSON can hold."""
+    return value if math.isfinite(value) else None
+
+
+def winner(evidence: Evidence, placed: Sequence[Placed], floors: Iterable[Noise]) -> Winner | None:
+    """The first of the search's own; None without a score."""
+    first = next((one for one in placed if one.leader.row.reference is None), None)
+    if first is None:
+        return None
+    picked = _picked(evidence)
+    floor = next((noise.standard_deviation for noise in floors if noise.task is None), None)
+    return Winner(
+        number=first.leader.row.number,
+        summary=first.leader.row.summary,
+        score=first.interval.value,
+        low=first.interval.low,
+        high=first.interval.high,
+        covers=first.interval.covers,
+        n_seeds=len(first.leader.seeds),
+        tied=sum(other.place.group == first.place.group for other in placed) - 1,
+        picked=picked.row.number if picked else None,
+        curse=_curse(evidence, picked, floor) if picked else None,
+    )
+
+
+def _own(evidence: Evidence) -> tuple[TrialEvidence, ...]:
+    """The search's own trials at the last rung."""
+    return tuple(trial for trial in evidence.at(evidence.spec.protocol.last_rung) if trial.row.reference is None)
+
+
+def _picked(evidence: Evidence) -> TrialEvidence | None:
+    last = evidence.spec.protocol.last_rung
+    return max(_own(evidence), key=lambda trial: (trial.rungs[last].validation, -trial.row.number), default=None)
+
+
+def _curse(evidence: Evidence, picked: TrialEvidence, floor: float | None) -> Curse | None:
+    """None for a trial that was not measured again, or whose one fresh seed says nothing about its own accuracy."""
+    run, fresh = picked.rungs[evidence.spec.protocol.last_rung], picked.fresh_scores
+    error = fmean(one.sample_error for one in picked.fresh) if fresh else 0.0
+    if not fresh or (len(fresh) == 1 and error == 0):
+        return None
+    scores = [trial.rungs[run.rung].score for trial in _own(evidence)]
+    luck = None if floor is None else expected_drop(scores, floor / math.sqrt(len(run.by_seed)))
+    found = winners_curse(run.score, fresh, sample_error=error, expected_drop=luck)
+    cut = found.fresh.within(0.0, 1.0)
+    return Curse(
+        number=picked.row.number,
+        search_score=run.score,
+        validation_score=run.validation,
+        fresh=Estimate(value=cut.value, low=cut.low, high=cut.high),
+        fresh_seeds=fresh,
+        drop=found.drop,
+        expected_drop=luck,
+        confirmed=found.confirmed,
+    )
