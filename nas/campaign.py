@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nas.changes import Changes
-from nas.confirmation import Finalist, Finalists, fresh_seed
+from nas.confirmation import Finalist, Finalists
 from nas.halving import Halving
 from nas.metrics import reported_metrics, search_metrics
 from nas.objectives import Values, asked_of, objectives_of, ranked_values
@@ -17,7 +17,7 @@ from nas.pareto import Flags, ParetoFront
 from nas.ports import Batch, Claim, Kept, RunRecord, Standing
 from nas.proposals import Proposals
 from nas.run import MAX_ATTEMPTS, MAX_LOSSES, Failure, Finished, Result, Run, RunKey, RunState
-from nas.seeds import derive
+from nas.seeds import derive, fresh_seed
 from nas.study import FINAL_STUDY_STATES, STUDY_TRANSITIONS, StudySpec, StudyState, Wish
 from nas.trial import FINAL_TRIAL_STATES, TRIAL_TRANSITIONS, Trial, TrialState
 from search_spaces.primitives import Cost

@@ -7,24 +7,20 @@ the same, whatever had ended in between.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev, variance
+from statistics import fmean, variance
+
+from scipy.special import stdtrit
 
 from nas.objectives import Values
 from nas.ranking import ranking
 from nas.run import Result
-from nas.seeds import derive
-from nas.student import STUDENT_975
+from nas.statistics.intervals import mean_interval
 from nas.study import StudySpec
 from nas.trial import Confirmed
 
 
-def fresh_seed(study_seed: int, number: int, index: int) -> int:
-    """The seed of a trial's run number `index` that confirms it, from 0."""
-    return derive(study_seed, number, "confirm", index)
-
-
 def told_apart(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two trials' scores over seeds differ at 95 % (Welch's t-test, degrees of freedom rounded down).
+    """Whether two trials' scores over seeds differ at 95 % (Welch's t-test).
 
     A trial with one seed is told apart from none. Trials whose seeds all agree differ when their scores do.
     """
@@ -35,7 +31,7 @@ def told_apart(one: Sequence[float], other: Sequence[float]) -> bool:
     if a + b == 0:
         return difference > 0
     degrees = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1))
-    return difference > STUDENT_975[max(1, math.floor(degrees + 1e-9)) - 1] * math.sqrt(a + b)
+    return difference > float(stdtrit(degrees, 0.975)) * math.sqrt(a + b)
 
 
 def next_seeds(scores: Mapping[int, Sequence[float]], *, first: int, most: int) -> Iterator[int]:
@@ -57,10 +53,9 @@ def next_seeds(scores: Mapping[int, Sequence[float]], *, first: int, most: int) 
             return
 
 
-def interval(scores: Sequence[float]) -> tuple[float, float]:
-    """Student's 95 % interval of the mean over two seeds or more, cut to the scale's 0 to 1."""
-    value, reach = fmean(scores), STUDENT_975[len(scores) - 2] * stdev(scores) / math.sqrt(len(scores))
-    return max(0.0, value - reach), min(1.0, value + reach)
+def _interval(scores: Sequence[float]) -> tuple[float, float]:
+    found = mean_interval(scores).within(0, 1)
+    return found.low, found.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +84,7 @@ class Finalist:
     def confirmed(self, only: Result | None) -> Confirmed:
         """What its fresh seeds say so far. `only`: the result of the first one while there is no other."""
         scores = self.scores
-        low, high = interval(scores) if only is None else (only.score_low, only.score_high)
+        low, high = (only.score_low, only.score_high) if only is not None else _interval(scores)
         return Confirmed(
             score=fmean(scores),
             score_low=low,

@@ -69,6 +69,7 @@ class CostAt(Document):
         return CostContext(context_length=self.context_length, bytes_per_element=self.bytes_per_element)
 
 
+Place = tuple[str | int, ...]
 MetricName = Annotated[str, Field(min_length=1, max_length=100)]
 Bound = Annotated[int | float, Field(ge=-(10**15), le=10**15)]
 
@@ -198,7 +199,9 @@ class StudySpec(Document):
     @model_validator(mode="after")
     def _measurable(self) -> Self:
         """Every metric that is named can be measured, and every bound be kept beside the others."""
-        places = [(("objectives", index), name) for index, name in enumerate(self.objectives)]
+        places: list[tuple[tuple[str | int, ...], str]] = [
+            (("objectives", index), name) for index, name in enumerate(self.objectives)
+        ]
         places += [(("constraints", index, "metric"), each.metric) for index, each in enumerate(self.constraints)]
         for place, name in places:
             problem = unmeasurable(name, self.protocol)
@@ -241,7 +244,7 @@ class StudySpec(Document):
         return self
 
 
-def _refuse(place: tuple[str | int, ...], reason: str) -> NoReturn:
+def _refuse(place: Place, reason: str) -> NoReturn:
     """Raise `pydantic.ValidationError` at a place in the study's document."""
     error = PydanticCustomError("study", "{reason}", {"reason": reason})
     raise ValidationError.from_exception_data("StudySpec", [InitErrorDetails(type=error, loc=place, input=None)])

@@ -117,7 +117,7 @@ class _Search:
 
     @cached_property
     def _widest(self) -> int:
-        return max(getattr(part, field) for part, field in self.sizes)
+        return int(max(getattr(part, field) for part, field in self.sizes))
 
     def _fields(self, part: Primitive) -> tuple[str, ...]:
         if not self._by_state:

@@ -1,8 +1,7 @@
 """The run that measures an exported trial again, alone and from nothing."""
 
-from nas.confirmation import fresh_seed
 from nas.run import Run
-from nas.seeds import derive
+from nas.seeds import derive, fresh_seed
 from nas.store.views import StudyView, TrialView
 
 

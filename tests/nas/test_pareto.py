@@ -10,7 +10,8 @@ small = st.integers(0, 4).map(float)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2), st.tuples(small, small) | st.none()), max_size=40))
 def test_pareto_front_flags_the_non_dominated_of_the_highest_rung(happened):
     """Trials arrive, get newer values at the same rung or a higher one, and go."""
-    front, seen = ParetoFront(), {}
+    front = ParetoFront()
+    seen: dict[int, tuple[int, tuple[float, float]]] = {}
     flags: dict[int, bool] = {}
     top = 0
     for number, rung, values in happened:

@@ -72,6 +72,8 @@ def test_match_keeps_the_ratio_between_dense_layers_and_experts():
     layers = (Layer(channel=SwiGLU(d_ff=256)), Layer(channel=MoE(n_experts=4, top_k=1, d_expert=64)))
     found = Architecture(d_model=64, core=layers)
     dense, experts = match(found, Target("params", 2 * cost(found, "params"), 0.01), CONTEXT).core
+    assert isinstance(dense.channel, SwiGLU)
+    assert isinstance(experts.channel, MoE)
     assert dense.channel.d_ff > 256
     assert dense.channel.d_ff == pytest.approx(4 * experts.channel.d_expert, rel=0.07)
 

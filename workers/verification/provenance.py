@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nas.confirmation import fresh_seed
 from nas.errors import Invalid
 from nas.run import Result, Run
-from nas.seeds import derive
+from nas.seeds import derive, fresh_seed
 from nas.study import StudySpec
 from search_spaces.architecture import Architecture
 from workers.verification.check import Check
