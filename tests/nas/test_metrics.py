@@ -1,6 +1,6 @@
 import pytest
 
-from nas.metrics import METRICS, known, reported_metrics, search_metrics
+from nas.metrics import METRICS, known, reported_metrics, search_metrics, unmeasurable
 from nas.protocol import Latency, Protocol
 from nas.run import Run
 from search_spaces.zoo import ZOO
@@ -36,3 +36,8 @@ def test_what_was_measured_has_its_name_in_the_list(result):
         assert metrics.items() >= measured.items()
         assert measured.keys() <= known(Protocol(latency=Latency())).keys()
     assert METRICS["joules_per_token"].unit == "J/token"
+
+
+def test_a_latency_that_nobody_measures_is_refused_with_what_to_give():
+    assert "give protocol.latency" in (unmeasurable("prefill_seconds", Protocol()) or "")
+    assert unmeasurable("prefill_seconds", Protocol(latency=Latency())) is None
