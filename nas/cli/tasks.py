@@ -37,7 +37,8 @@ def tasks(
 
 def _named(names: Iterable[str]) -> list[TaskInfo | ProtocolInfo]:
     """Those with these names, tasks first; all without names. Raises NotFound."""
-    known: dict[str, TaskInfo | ProtocolInfo] = {one.name: one for one in (*every_task(), *every_protocol().presets)}
+    everything: list[TaskInfo | ProtocolInfo] = [*every_task(), *every_protocol().presets]
+    known = {one.name: one for one in everything}
     wanted = set(names)
     if unknown := sorted(wanted - known.keys()):
         raise NotFound(f"no task or protocol {unknown[0]!r}; there are {', '.join(sorted(known))}")

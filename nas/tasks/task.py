@@ -52,6 +52,7 @@ class Task(Document):
     generator: ClassVar[str] = ""
     """Where a task of an installed package has its generator, `package.module:Class`, which only workers import."""
 
+    name: str
     sequence_length: int
 
     @property
