@@ -4,6 +4,7 @@
 """
 
 from nas.tasks.bytes_lm import BytesLM
+from nas.tasks.compression import Compression
 from nas.tasks.fuzzy_recall import FuzzyRecall
 from nas.tasks.image_classification import ImageClassification
 from nas.tasks.in_context_recall import InContextRecall
@@ -28,10 +29,12 @@ BUILT_IN: dict[str, type[Task]] = {
     "state_tracking": StateTracking,
     "image_classification": ImageClassification,
     "bytes_lm": BytesLM,
+    "compression": Compression,
 }
 
 __all__ = [
     "BUILT_IN",
+    "Compression",
     "MQAR",
     "BytesLM",
     "FuzzyRecall",

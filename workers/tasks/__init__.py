@@ -8,6 +8,7 @@ from nas import tasks
 from nas.tasks import Task
 from workers.tasks import plugins
 from workers.tasks.bytes_lm import BytesLMGenerator
+from workers.tasks.compression import CompressionGenerator
 from workers.tasks.fuzzy_recall import FuzzyRecallGenerator
 from workers.tasks.generator import Evaluation, Generator
 from workers.tasks.image_classification import ImageClassificationGenerator
@@ -31,6 +32,7 @@ _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
     tasks.KHop: KHopGenerator,
     tasks.StateTracking: StateTrackingGenerator,
     tasks.ImageClassification: ImageClassificationGenerator,
+    tasks.Compression: CompressionGenerator,
 }
 """Tasks whose data follow from a seed alone."""
 
