@@ -5,6 +5,7 @@
 
 from nas.tasks.bytes_lm import BytesLM
 from nas.tasks.compression import Compression
+from nas.tasks.forecasting import Forecasting
 from nas.tasks.fuzzy_recall import FuzzyRecall
 from nas.tasks.image_classification import ImageClassification
 from nas.tasks.in_context_recall import InContextRecall
@@ -30,11 +31,13 @@ BUILT_IN: dict[str, type[Task]] = {
     "image_classification": ImageClassification,
     "bytes_lm": BytesLM,
     "compression": Compression,
+    "forecasting": Forecasting,
 }
 
 __all__ = [
     "BUILT_IN",
     "Compression",
+    "Forecasting",
     "MQAR",
     "BytesLM",
     "FuzzyRecall",

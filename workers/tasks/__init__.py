@@ -9,6 +9,7 @@ from nas.tasks import Task
 from workers.tasks import plugins
 from workers.tasks.bytes_lm import BytesLMGenerator
 from workers.tasks.compression import CompressionGenerator
+from workers.tasks.forecasting import ForecastingGenerator
 from workers.tasks.fuzzy_recall import FuzzyRecallGenerator
 from workers.tasks.generator import Evaluation, Generator
 from workers.tasks.image_classification import ImageClassificationGenerator
@@ -33,6 +34,7 @@ _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
     tasks.StateTracking: StateTrackingGenerator,
     tasks.ImageClassification: ImageClassificationGenerator,
     tasks.Compression: CompressionGenerator,
+    tasks.Forecasting: ForecastingGenerator,
 }
 """Tasks whose data follow from a seed alone."""
 

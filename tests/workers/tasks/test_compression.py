@@ -8,10 +8,9 @@ from nas.tasks import Compression
 from search_spaces.architecture import BytePatchInput
 from search_spaces.layer import Layer
 from search_spaces.primitives.attention import Attention
-from tests.workers.runs import HYBRID, make_run, protocol
+from tests.workers.runs import HYBRID, make_run, protocol, succeeded
 from workers.batch import IGNORED
-from workers.evaluate import evaluate
-from workers.inference import evaluate as evaluate_batch
+from workers.inference import evaluate
 from workers.model import build as build_model
 from workers.tasks import build
 from workers.tasks.compression import sine_cosine_positions
@@ -87,7 +86,8 @@ def test_hidden_is_what_the_head_reads():
 
 def test_untrained_learner_is_at_chance_and_one_that_knows_is_perfect():
     generator, batch = build(TASK, 1, None), build(TASK, 1, None).test()
-    evaluation = evaluate_batch(learner_of(), generator, batch, 500)
+    evaluation = evaluate(learner_of(), generator, batch, 500)
+    assert evaluation is not None
     # 14,000 guesses: a standard deviation of 0.0021
     assert abs(evaluation.values_B.mean().item() - TASK.chance()) < 0.01
     knows = F.one_hot(batch.inputs, 16)
@@ -96,9 +96,9 @@ def test_untrained_learner_is_at_chance_and_one_that_knows_is_perfect():
 
 def test_learner_with_an_own_state_resumes_bit_for_bit(tmp_path):
     rungs = protocol(tasks=(Compression(sequence_length=6, n_validation=16, n_test=16),), rungs=(Rung(steps=3), Rung(steps=6)))
-    lower = evaluate(make_run(protocol=rungs), tmp_path, None).result
-    upper = evaluate(make_run(protocol=rungs, rung=1, resume=lower.folder), tmp_path, None).result
-    whole = evaluate(make_run(protocol=rungs, rung=1), tmp_path / "whole", None).result
+    lower = succeeded(make_run(protocol=rungs), tmp_path)
+    upper = succeeded(make_run(protocol=rungs, rung=1, resume=lower.folder), tmp_path)
+    whole = succeeded(make_run(protocol=rungs, rung=1), tmp_path / "whole")
     assert upper.ledger == whole.ledger
     assert {one.path: one.sha256 for one in upper.artifacts} == {one.path: one.sha256 for one in whole.artifacts}
     assert "learners/compression.safetensors" in {one.path for one in upper.artifacts}
