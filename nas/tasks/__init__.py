@@ -5,6 +5,7 @@
 
 from nas.tasks.bytes_lm import BytesLM
 from nas.tasks.compression import Compression
+from nas.tasks.diffusion import Diffusion
 from nas.tasks.forecasting import Forecasting
 from nas.tasks.fuzzy_recall import FuzzyRecall
 from nas.tasks.image_classification import ImageClassification
@@ -31,12 +32,14 @@ BUILT_IN: dict[str, type[Task]] = {
     "image_classification": ImageClassification,
     "bytes_lm": BytesLM,
     "compression": Compression,
+    "diffusion": Diffusion,
     "forecasting": Forecasting,
 }
 
 __all__ = [
     "BUILT_IN",
     "Compression",
+    "Diffusion",
     "Forecasting",
     "MQAR",
     "BytesLM",

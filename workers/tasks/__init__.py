@@ -9,6 +9,7 @@ from nas.tasks import Task
 from workers.tasks import plugins
 from workers.tasks.bytes_lm import BytesLMGenerator
 from workers.tasks.compression import CompressionGenerator
+from workers.tasks.diffusion import DiffusionGenerator
 from workers.tasks.forecasting import ForecastingGenerator
 from workers.tasks.fuzzy_recall import FuzzyRecallGenerator
 from workers.tasks.generator import Evaluation, Generator
@@ -34,6 +35,7 @@ _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
     tasks.StateTracking: StateTrackingGenerator,
     tasks.ImageClassification: ImageClassificationGenerator,
     tasks.Compression: CompressionGenerator,
+    tasks.Diffusion: DiffusionGenerator,
     tasks.Forecasting: ForecastingGenerator,
 }
 """Tasks whose data follow from a seed alone."""
