@@ -5,6 +5,7 @@
 
 from nas.tasks.bytes_lm import BytesLM
 from nas.tasks.compression import Compression
+from nas.tasks.continual import Continual
 from nas.tasks.diffusion import Diffusion
 from nas.tasks.forecasting import Forecasting
 from nas.tasks.fuzzy_recall import FuzzyRecall
@@ -32,6 +33,7 @@ BUILT_IN: dict[str, type[Task]] = {
     "image_classification": ImageClassification,
     "bytes_lm": BytesLM,
     "compression": Compression,
+    "continual": Continual,
     "diffusion": Diffusion,
     "forecasting": Forecasting,
 }
@@ -39,6 +41,7 @@ BUILT_IN: dict[str, type[Task]] = {
 __all__ = [
     "BUILT_IN",
     "Compression",
+    "Continual",
     "Diffusion",
     "Forecasting",
     "MQAR",

@@ -9,6 +9,7 @@ from nas.tasks import Task
 from workers.tasks import plugins
 from workers.tasks.bytes_lm import BytesLMGenerator
 from workers.tasks.compression import CompressionGenerator
+from workers.tasks.continual import ContinualGenerator
 from workers.tasks.diffusion import DiffusionGenerator
 from workers.tasks.forecasting import ForecastingGenerator
 from workers.tasks.fuzzy_recall import FuzzyRecallGenerator
@@ -35,6 +36,7 @@ _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
     tasks.StateTracking: StateTrackingGenerator,
     tasks.ImageClassification: ImageClassificationGenerator,
     tasks.Compression: CompressionGenerator,
+    tasks.Continual: ContinualGenerator,
     tasks.Diffusion: DiffusionGenerator,
     tasks.Forecasting: ForecastingGenerator,
 }
