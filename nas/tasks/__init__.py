@@ -17,6 +17,7 @@ from nas.tasks.mqar import MQAR
 from nas.tasks.needle import Needle
 from nas.tasks.noisy_recall import NoisyRecall
 from nas.tasks.selective_copying import SelectiveCopying
+from nas.tasks.series_forecasting import SeriesForecasting
 from nas.tasks.state_tracking import StateTracking
 from nas.tasks.task import Task, TaskMetric
 
@@ -36,6 +37,7 @@ BUILT_IN: dict[str, type[Task]] = {
     "continual": Continual,
     "diffusion": Diffusion,
     "forecasting": Forecasting,
+    "series_forecasting": SeriesForecasting,
 }
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "Needle",
     "NoisyRecall",
     "SelectiveCopying",
+    "SeriesForecasting",
     "StateTracking",
     "Task",
     "TaskMetric",

@@ -22,6 +22,7 @@ from workers.tasks.mqar import MQARGenerator
 from workers.tasks.needle import NeedleGenerator
 from workers.tasks.noisy_recall import NoisyRecallGenerator
 from workers.tasks.selective_copying import SelectiveCopyingGenerator
+from workers.tasks.series_forecasting import SeriesForecastingGenerator
 from workers.tasks.state_tracking import StateTrackingGenerator
 
 _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
@@ -44,6 +45,7 @@ _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
 
 _READ: dict[type[Task], Callable[[Any, int, Path | None, Path | None], Generator]] = {
     tasks.BytesLM: BytesLMGenerator,
+    tasks.SeriesForecasting: SeriesForecastingGenerator,
 }
 """Tasks that may read users' files."""
 

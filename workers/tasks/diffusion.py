@@ -123,7 +123,7 @@ class Denoiser(Learner):
         assert batch.condition is not None
         levels_B, labels_B = batch.condition.unbind(1)
         condition_B1D = nn.functional.silu(self.level(level_features(levels_B)) + self.digit(labels_B.long()))[:, None]
-        modulations = {
+        modulations: dict[nn.Module, Modulation] = {
             sublayer: Modulation(*adaption(condition_B1D).chunk(3, dim=-1))
             for sublayer, adaption in zip(self.sublayers, self.adaptions, strict=True)
         }

@@ -42,7 +42,8 @@ def sines(rng: np.random.Generator, n_sequences: int, length: int, n_channels: i
     shape = (n_sequences, 1, n_channels, n_sines)
     rate, phase = 2 * np.pi * rng.uniform(*SINE_CYCLES, shape), rng.uniform(0, 2 * np.pi, shape)
     time = np.arange(length)[:, None, None]
-    return np.sqrt(2 / n_sines) * np.sin(rate * time + phase).sum(-1)
+    values: FloatArray = np.sqrt(2 / n_sines) * np.sin(rate * time + phase).sum(-1)
+    return values
 
 
 def damped_oscillators(rng: np.random.Generator, n_sequences: int, length: int, n_channels: int) -> FloatArray:
@@ -50,7 +51,9 @@ def damped_oscillators(rng: np.random.Generator, n_sequences: int, length: int, 
     shape = (n_sequences, 1, n_channels)
     rate, damping = 2 * np.pi * rng.uniform(*OSCILLATOR_CYCLES, shape), rng.uniform(*DAMPING, shape)
     phase, time = rng.uniform(0, 2 * np.pi, shape), np.arange(length)[:, None]
-    return np.sqrt(2) * np.exp(-damping * rate * time) * np.cos(rate * np.sqrt(1 - damping**2) * time + phase)
+    oscillation = np.cos(rate * np.sqrt(1 - damping**2) * time + phase)
+    values: FloatArray = np.sqrt(2) * np.exp(-damping * rate * time) * oscillation
+    return values
 
 
 def lorenz(rng: np.random.Generator, n_sequences: int, length: int, step: float) -> FloatArray:
@@ -62,7 +65,8 @@ def lorenz(rng: np.random.Generator, n_sequences: int, length: int, step: float)
     for time in range(length):
         values[time] = settled
         settled = runge_kutta(settled, rho, step)
-    return (values.transpose(2, 0, 1) - LORENZ_MEAN) / LORENZ_DEVIATION
+    standard: FloatArray = (values.transpose(2, 0, 1) - LORENZ_MEAN) / LORENZ_DEVIATION
+    return standard
 
 
 def runge_kutta(state: FloatArray, rho: FloatArray, time: float) -> FloatArray:

@@ -39,7 +39,8 @@ class ForecastGenerator(Generator):
         targets, learner = evaluation.targets, evaluation.learner
         device = next(learner.parameters()).device
         error, persistence, ahead, power = 0.0, 0.0, 0.0, 0.0
-        for part in targets.split(CHUNK):
+        for start in range(0, len(targets), CHUNK):
+            part = targets[start : start + CHUNK]
             before, after = part[:, :-1].to(device), part[:, 1:].to(device)
             error += _squared_error(learner.predict(Batch(before, after)), after)
             persistence += _squared_error(before, after)

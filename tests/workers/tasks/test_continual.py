@@ -9,15 +9,16 @@ from tests.workers.runs import HYBRID, make_run, protocol, succeeded
 from workers.batch import IGNORED
 from workers.inference import evaluate
 from workers.model import build as build_model
-from workers.tasks import build
-from workers.tasks.continual import fisher_information
+from workers.tasks.continual import ContinualGenerator, ContinualLearner, fisher_information
 
 TASK = Continual(vocab_size=17, sequence_length=8, switch_step=4, n_validation=16, n_test=32, ewc=50.0)
 MODEL = HYBRID.model_copy(update={"input": TokenInput(vocab_size=17)})
 
 
 def learner_of(task=TASK):
-    return build(task, 1, None).learner(build_model(MODEL, torch.Generator().manual_seed(0)))
+    learner = ContinualGenerator(task, 1).learner(build_model(MODEL, torch.Generator().manual_seed(0)))
+    assert isinstance(learner, ContinualLearner)
+    return learner
 
 
 def keys_of(batch):
@@ -25,7 +26,7 @@ def keys_of(batch):
 
 
 def test_first_task_comes_first_and_keys_are_apart():
-    generator = build(TASK, 1, None)
+    generator = ContinualGenerator(TASK, 1)
     before, after = (generator.train_batch(0, step, 64) for step in (3, 4))
     assert keys_of(before) == {0, 1, 2, 3}
     assert keys_of(after) == {4, 5, 6, 7}
@@ -36,7 +37,7 @@ def test_first_task_comes_first_and_keys_are_apart():
 
 
 def test_one_map_gives_all_targets():
-    generator = build(TASK, 1, None)
+    generator = ContinualGenerator(TASK, 1)
     batches = [generator.validation(), generator.test(), generator.train_batch(0, 0, 32), generator.train_batch(1, 9, 32)]
     assert sorted(generator.values) == list(range(8, 16))
     for batch in batches:
@@ -47,7 +48,7 @@ def test_one_map_gives_all_targets():
 
 
 def test_constant_predictor_is_at_chance():
-    generator = build(TASK.model_copy(update={"n_test": 4000}), 1, None)
+    generator = ContinualGenerator(TASK.model_copy(update={"n_test": 4000}), 1)
     batch = generator.test()
     constant = torch.zeros(4000, 8, 17).index_fill(2, torch.tensor(9), 1.0)
     assert generator.sequence_values(constant, batch.targets).mean().item() == pytest.approx(TASK.chance(), abs=0.01)
@@ -58,7 +59,7 @@ def test_fisher_and_penalty_are_their_formulas_in_float64():
     learner = learner_of()
     learner.before_step(4)
     model = build_model(MODEL, torch.Generator().manual_seed(0)).double().eval()
-    expected, n_targets = 0.0, 0
+    expected, n_targets = torch.zeros((), dtype=torch.float64), 0
     batch = learner._at_switch
     for tokens, targets in zip(batch.inputs, batch.targets, strict=True):
         model.zero_grad()
@@ -66,7 +67,7 @@ def test_fisher_and_penalty_are_their_formulas_in_float64():
         log_p = model(tokens[None]).logits_BTV[0].log_softmax(-1)[places, targets[places]].sum()
         log_p.backward()
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
-        expected, n_targets = expected + torch.cat([grad.flatten() for grad in grads]) ** 2, n_targets + places.sum()
+        expected, n_targets = expected + torch.cat([grad.flatten() for grad in grads]) ** 2, n_targets + int(places.sum())
     fisher = learner.get_buffer("fisher").double()
     assert torch.allclose(fisher, expected / n_targets, rtol=1e-3, atol=1e-9)
     assert learner.penalty().item() == 0
@@ -104,7 +105,7 @@ def test_without_ewc_nothing_is_kept():
 
 
 def test_metrics_are_of_each_half():
-    generator, learner = build(TASK, 1, None), learner_of()
+    generator, learner = ContinualGenerator(TASK, 1), learner_of()
     learner.get_buffer("accuracy_before").fill_(0.75)
     evaluation = evaluate(learner, generator, generator.test(), 8)
     assert evaluation is not None

@@ -10,8 +10,7 @@ from search_spaces.primitives.swiglu import SwiGLU
 from tests.workers.runs import make_run, protocol, succeeded
 from workers.model import build as build_model
 from workers.model.layers import Pass
-from workers.tasks import build
-from workers.tasks.diffusion import level_features, signal_power
+from workers.tasks.diffusion import Denoiser, DiffusionGenerator, level_features, signal_power
 
 TASK = Diffusion(n_validation=32, n_test=64)
 LAYER = Layer(mixers=(BidirectionalAttention(n_heads=2, n_kv_heads=2, head_dim=8),), channel=SwiGLU(d_ff=16))
@@ -21,22 +20,24 @@ LOOPED = MODEL.model_copy(update={"n_loops": 3})
 
 def learner_of(architecture, modulated=False):
     generator = torch.Generator().manual_seed(0)
-    learner = build(TASK, 1, None).learner(build_model(architecture, generator))
+    learner = DiffusionGenerator(TASK, 1).learner(build_model(architecture, generator))
+    assert isinstance(learner, Denoiser)
     learner.initialise(generator)
     if modulated:
         with torch.no_grad():
             for module in (*learner.adaptions, learner.last):
-                module.weight.normal_(std=0.3, generator=generator)
-                module.bias.normal_(std=0.3, generator=generator)
+                for parameter in module.parameters():
+                    parameter.normal_(std=0.3, generator=generator)
     return learner.eval()
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
 def test_inputs_are_images_with_noise_of_their_level(schedule):
     """The image comes back from its noise, and is one of those of the split."""
-    generator = build(TASK.model_copy(update={"schedule": schedule}), 1, None)
+    generator = DiffusionGenerator(TASK.model_copy(update={"schedule": schedule}), 1)
     batch = generator.test()
     assert batch.inputs.shape == batch.targets.shape == (64, 64, 1)
+    assert batch.condition is not None
     levels, labels = batch.condition.double().unbind(1)
     power = torch.from_numpy(signal_power(levels.numpy(), schedule))[:, None]
     clear = power > 0.01
@@ -52,13 +53,13 @@ def test_schedules_are_the_published_ones():
     levels = np.array([0.0, 0.25, 1.0])
     # DDPM's own product over a thousand steps
     betas = np.linspace(1e-4, 0.02, 1000)
-    assert np.allclose(signal_power(levels, "linear"), [1, np.prod(1 - betas[:250]), np.prod(1 - betas)], rtol=0.08)
+    assert np.allclose(signal_power(levels, "linear"), np.cumprod([1, *(1 - betas)])[[0, 250, 1000]], rtol=0.08)
     f = np.cos((levels + 0.008) / 1.008 * np.pi / 2) ** 2
     assert np.allclose(signal_power(levels, "cosine"), f / f[0])
 
 
 def test_noise_itself_is_perfect_and_none_is_chance():
-    generator, batch = build(TASK, 1, None), build(TASK.model_copy(update={"n_test": 2000}), 1, None).test()
+    generator, batch = DiffusionGenerator(TASK, 1), DiffusionGenerator(TASK.model_copy(update={"n_test": 2000}), 1).test()
     assert generator.sequence_values(batch.targets, batch.targets).eq(0).all()
     chance = generator.sequence_values(torch.zeros_like(batch.targets), batch.targets).mean().item()
     # 128,000 squares: a standard deviation of 0.004
@@ -67,7 +68,7 @@ def test_noise_itself_is_perfect_and_none_is_chance():
 
 
 def test_held_out_sets_are_fixed_and_apart():
-    first, second = build(TASK, 1, None), build(TASK, 1, None)
+    first, second = DiffusionGenerator(TASK, 1), DiffusionGenerator(TASK, 1)
     assert first.test().inputs.equal(second.test().inputs)
     assert first.test().targets.equal(second.test().targets)
     assert not first.test().targets[:32].equal(first.validation().targets)
@@ -77,7 +78,7 @@ def test_held_out_sets_are_fixed_and_apart():
 
 def test_layers_start_as_the_identity():
     """adaLN-zero: before training, the head reads the embedded pixels."""
-    learner, batch = learner_of(LOOPED), build(TASK, 1, None).validation()
+    learner, batch = learner_of(LOOPED), DiffusionGenerator(TASK, 1).validation()
     model = learner.model
     expected = model.ends.predict(model.norm(model.ends.read(batch.inputs)))
     assert torch.allclose(learner.predict(batch), expected, atol=1e-6)
@@ -86,8 +87,9 @@ def test_layers_start_as_the_identity():
 @pytest.mark.parametrize("architecture", [MODEL, LOOPED], ids=["once", "looped"])
 def test_modulation_is_the_published_one_in_every_loop(architecture):
     """DiT's block written out over our own norms and parts."""
-    learner, batch = learner_of(architecture, modulated=True), build(TASK, 1, None).validation()
+    learner, batch = learner_of(architecture, modulated=True), DiffusionGenerator(TASK, 1).validation()
     model = learner.model
+    assert batch.condition is not None
     features = learner.level(level_features(batch.condition[:, 0])) + learner.digit(batch.condition[:, 1].long())
     c = features * features.sigmoid()
     x = model.ends.read(batch.inputs)
@@ -105,7 +107,8 @@ def test_modulation_is_the_published_one_in_every_loop(architecture):
 
 
 def test_level_and_digit_matter():
-    learner, batch = learner_of(MODEL, modulated=True), build(TASK, 1, None).validation()
+    learner, batch = learner_of(MODEL, modulated=True), DiffusionGenerator(TASK, 1).validation()
+    assert batch.condition is not None
     for column in (0, 1):
         other = batch.condition.clone()
         other[:, column] = 1 - other[:, column].clamp(max=1)
