@@ -71,12 +71,8 @@ def test_study_of_measurements_ends_in_a_bundle_that_verifies(engine: Engine, da
                 refused = client.get(path, params={"format": name})
                 assert refused.status_code == 409
                 assert reason in refused.text
-            plain = client.get(path, params={"format": "torch"})
-            with zipfile.ZipFile(io.BytesIO(plain.content)) as archive:
-                archive.extractall(tmp_path / "torch")
-    for folder in ("bundle", "torch"):
-        checks = list(verify(tmp_path / folder, None))
-        assert {check.status for check in checks} == {"ok"}, checks
+    checks = list(verify(tmp_path / "bundle", None))
+    assert {check.status for check in checks} == {"ok"}, checks
 
 
 def test_entries_made_for_tokens_are_refused_as_references() -> None:
