@@ -87,6 +87,17 @@ class Protocol(Document):
         return self
 
     @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        steps = self.rungs[0].steps
+        for task in self.tasks:
+            if steps < task.least_steps:
+                raise ValueError(
+                    f"{task.name} needs at least {task.least_steps} steps, and the first rung has {steps};"
+                    " give every rung more steps, or the task fewer before it switches"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _grows(self) -> Self:
         for lower, upper in pairwise(self.rungs):
             if upper.steps <= lower.steps or upper.replicas < lower.replicas:

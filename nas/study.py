@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from nas.causality import reads_ahead
 from nas.metrics import METRICS, unmeasurable
 from nas.protocol import Protocol
+from nas.references import only_for_tokens
 from nas.width_transfer import untransferable, untransferable_gene
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
@@ -189,6 +190,9 @@ class StudySpec(Document):
         for index, name in enumerate(self.references):
             if name not in ZOO:
                 _refuse(("references", index), f"there is no zoo entry {name[:80]!r}; {_known_references(name)}")
+            problem = only_for_tokens(name) if self.protocol.channels else None
+            if problem is not None:
+                _refuse(("references", index), problem)
         if len(set(self.references)) != len(self.references):
             _refuse(("references",), f"{_repeated(self.references)!r} is listed twice")
         problem = cannot_read(self.space.input, self.protocol.tokens, self.protocol.channels)

@@ -1,4 +1,4 @@
-"""An architecture's weights, drawn from a seed and never trained, and its logits on some tokens.
+"""An architecture's weights, drawn from a seed and never trained, and its logits on some tokens, or measurements.
 
 `python -m workers.draw ARCHITECTURE.json FOLDER --seed N` writes `weights.safetensors` and `parity.safetensors` into a folder,
 for exports of architectures that no study has trained.
@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from search_spaces.architecture import Architecture
+from nas.export.form import parity_inputs
+from search_spaces.architecture import Architecture, ContinuousInput
 from workers import inference, machine
 from workers.model import build
 
@@ -20,16 +21,18 @@ PARITY_LENGTH = 32
 
 
 def draw(architecture: Architecture, seed: int, folder: Path) -> None:
-    """Write both files. Raises ValueError for an architecture that is too large, or that does not read tokens."""
-    if architecture.input.kind == "continuous":
-        raise ValueError("input 'continuous': only models of tokens have logits to compare")
+    """Write both files. Raises ValueError for an architecture that is too large."""
     generator = torch.Generator().manual_seed(seed)
     model = build(architecture, generator)
-    n_tokens = architecture.input.n_outputs
-    length = max(1, min(PARITY_LENGTH, inference.MAX_PARITY_LOGITS // (inference.PARITY_ROWS * n_tokens)))
-    input_ids = torch.randint(n_tokens, (inference.PARITY_ROWS, length), generator=generator)
+    n_outputs = architecture.input.n_outputs
+    length = max(1, min(PARITY_LENGTH, inference.MAX_PARITY_LOGITS // (inference.PARITY_ROWS * n_outputs)))
+    shape = (inference.PARITY_ROWS, length)
+    if isinstance(architecture.input, ContinuousInput):
+        inputs = torch.randn(*shape, n_outputs, generator=generator)
+    else:
+        inputs = torch.randint(n_outputs, shape, generator=generator)
     save_file(model.state_dict(), folder / "weights.safetensors")
-    parity = {"input_ids": input_ids, "logits": inference.logits(model, input_ids)}
+    parity = {parity_inputs(architecture): inputs, "logits": inference.logits(model, inputs)}
     save_file(parity, folder / "parity.safetensors")
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nas.data import corpus
+from nas.data import corpus, series
 from nas.errors import FieldProblem, Invalid
+from nas.tasks import AnyTask, BytesLM, SeriesForecasting, Task
 from nas.tasks import BytesLM, Task
 from nas.tasks.catalogue import AnyTask
 
@@ -32,7 +33,17 @@ def _text(task: BytesLM, data_root: Path | None, packs: Path | None) -> str:
     return found.digest
 
 
+def _measurements(task: SeriesForecasting, data_root: Path | None, _packs: Path | None) -> str:
+    window = task.sequence_length + 1
+    found = series.load(task.file, data_root, window=window, columns=task.columns, digest=task.series_digest)
+    found.check_windows(window, task.n_validation, task.n_test)
+    return found.digest
+
+
 READERS: MappingProxyType[type[Task], tuple[Callable[[Any, Path | None, Path | None], str], str, str]] = MappingProxyType(
-    {BytesLM: (_text, "corpus", "corpus_digest")}
+    {
+        BytesLM: (_text, "corpus", "corpus_digest"),
+        SeriesForecasting: (_measurements, "file", "series_digest"),
+    }
 )
 """Of each task that reads files: what reads them and gives their digest, the field that names them, the field of the digest."""

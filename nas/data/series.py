@@ -48,6 +48,16 @@ class Series:
     deviation: npt.NDArray[np.float64]
     digest: str
 
+    def check_windows(self, window: int, n_validation: int, n_test: int) -> None:
+        """Raise `Invalid` unless so many windows of `window` rows can start at rows of their own."""
+        for split, values, n_windows in (("validation", self.validation, n_validation), ("test", self.test, n_test)):
+            n_places = len(values) - window + 1
+            if n_places < n_windows:
+                raise Invalid(
+                    f"the file has {n_places:,} places for windows of {window:,} rows in its {split} part; n_{split} asks for"
+                    f" {n_windows:,}: give more rows, fewer windows or a shorter sequence_length"
+                )
+
 
 def load(
     name: str,

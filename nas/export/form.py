@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Final, Literal
 
 from nas.export.refusal import Refusal as Refusal
-from search_spaces.architecture import Architecture
+from search_spaces.architecture import Architecture, ContinuousInput
 
 FormName = Literal["native", "huggingface", "torch", "config", "onnx"]
 SingleName = Literal["native", "huggingface", "torch", "config", "onnx", "bundle"]
 ExportName = Literal["native", "huggingface", "torch", "config", "onnx", "bundle", "all"]
 BUNDLE_TITLE: Final = "A scored trial with its results, weights of every task and provenance: what nas verify checks"
+
+
+def parity_inputs(architecture: Architecture) -> str:
+    """What a file of logits to compare calls what the model has read."""
+    return "inputs" if isinstance(architecture.input, ContinuousInput) else "input_ids"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +33,13 @@ class Subject:
     weights: Path | None = None
     """A safetensors file of our tensors, under our names. None: an export without weights, and without parity."""
     parity: Path | None = None
-    """A safetensors file of `input_ids` and our float32 `logits` on them; where there are weights there is one."""
+    """A safetensors file of `input_ids` (`inputs` where they are measurements) and our float32 `logits` on them; where there
+    are weights there is one."""
+
+    @property
+    def parity_inputs(self) -> str:
+        """What the model's inputs are called there."""
+        return parity_inputs(self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ It loads as `{loads_as}`: {why}.
 
 _CHECK = """
 ## Check it
-`parity.safetensors` has `input_ids` and the float32 `logits` that the exported model gave for them. With the model loaded as
+`parity.safetensors` has `{inputs}` and the float32 `logits` that the exported model gave for them. With the model loaded as
 above:
 
 ```python
@@ -93,7 +93,7 @@ from safetensors.torch import load_file
 
 parity = load_file("parity.safetensors")
 with torch.no_grad():
-    logits = model(parity["input_ids"]){of}
+    logits = model(parity["{inputs}"]){of}
 expected = parity["logits"]
 difference = ((logits - expected).abs().max() / expected.abs().max()).item()
 print(f"largest difference: {{difference:.1e}} of the largest logit")
@@ -128,7 +128,7 @@ def form_readme(form: Form, subject: Subject, written: Written, documents: Itera
     """The text for one form's folder, in Markdown. `weighted`: there are weights among its files, `documents`: what else."""
     load = _loading(form.name, written) if weighted else None
     build = None if weighted else _building(form.name, written)
-    compare = _comparing(form.name)
+    compare = _comparing(form.name, subject.parity_inputs)
     return _TEXT.format(
         title=subject.title,
         summary=summarise(subject.architecture),
@@ -137,7 +137,7 @@ def form_readme(form: Form, subject: Subject, written: Written, documents: Itera
         why=written.why.rstrip("."),
         weights="" if weighted else _UNWEIGHTED,
         load=f"\n## Load it\n```python\n{load}\n```\n" if load else _BUILD.format(code=build) if build else "",
-        check=_CHECK.format(code=compare) if load and compare else "",
+        check=_CHECK.format(code=compare, inputs=subject.parity_inputs) if load and compare else "",
         digest=subject.architecture.digest,
         files="".join(
             ["* `parity.safetensors`: inputs and the logits they must give.\n" if weighted else ""]
@@ -187,13 +187,13 @@ def _building(form: FormName, written: Written) -> str | None:
             return None
 
 
-def _comparing(form: FormName) -> str | None:
+def _comparing(form: FormName, inputs: str) -> str | None:
     """Python that compares it with the recorded logits."""
     match form:
         case "native" | "huggingface":
-            return _COMPARE_TORCH.format(of=".logits")
+            return _COMPARE_TORCH.format(of=".logits", inputs=inputs)
         case "torch":
-            return _COMPARE_TORCH.format(of=".logits_BTV")
+            return _COMPARE_TORCH.format(of=".logits_BTV", inputs=inputs)
         case "onnx":
             return _COMPARE_ONNX
         case "config":

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from nas.export.code import NOTE, ModelCode, model_code
-from nas.export.form import Form, Refusal, Subject, Written
+from nas.export.form import Form, Refusal, Subject, Written, parity_inputs
 from nas.export.weights import own_tensors
 from search_spaces.architecture import Architecture, ContinuousInput
 from search_spaces.cost import price
@@ -48,7 +48,7 @@ from safetensors.torch import load_file
 with torch.no_grad():
     if Path("parity.safetensors").exists():
         parity = load_file("parity.safetensors")
-        print("largest difference", (model(parity["input_ids"]).logits_BTV - parity["logits"]).abs().max().item())
+        print("largest difference", (model(parity["{inputs}"]).logits_BTV - parity["logits"]).abs().max().item())
 {use}
 '''
 
@@ -136,6 +136,7 @@ def example_text(architecture: Architecture, has_weights: bool) -> str:
         names="load" if has_weights else "ARCHITECTURE, Model",
         made=_LOADED if has_weights else _DRAWN,
         use=use,
+        inputs=parity_inputs(architecture),
     )
 
 

@@ -4,6 +4,10 @@
 """
 
 from nas.tasks.bytes_lm import BytesLM
+from nas.tasks.compression import Compression
+from nas.tasks.continual import Continual
+from nas.tasks.diffusion import Diffusion
+from nas.tasks.forecasting import Forecasting
 from nas.tasks.fuzzy_recall import FuzzyRecall
 from nas.tasks.image_classification import ImageClassification
 from nas.tasks.in_context_recall import InContextRecall
@@ -13,6 +17,7 @@ from nas.tasks.mqar import MQAR
 from nas.tasks.needle import Needle
 from nas.tasks.noisy_recall import NoisyRecall
 from nas.tasks.selective_copying import SelectiveCopying
+from nas.tasks.series_forecasting import SeriesForecasting
 from nas.tasks.state_tracking import StateTracking
 from nas.tasks.task import Task, TaskMetric
 
@@ -28,10 +33,19 @@ BUILT_IN: dict[str, type[Task]] = {
     "state_tracking": StateTracking,
     "image_classification": ImageClassification,
     "bytes_lm": BytesLM,
+    "compression": Compression,
+    "continual": Continual,
+    "diffusion": Diffusion,
+    "forecasting": Forecasting,
+    "series_forecasting": SeriesForecasting,
 }
 
 __all__ = [
     "BUILT_IN",
+    "Compression",
+    "Continual",
+    "Diffusion",
+    "Forecasting",
     "MQAR",
     "BytesLM",
     "FuzzyRecall",
@@ -42,6 +56,7 @@ __all__ = [
     "Needle",
     "NoisyRecall",
     "SelectiveCopying",
+    "SeriesForecasting",
     "StateTracking",
     "Task",
     "TaskMetric",

@@ -70,6 +70,11 @@ class Task(Document):
         """Numbers at each time that a model of it reads and predicts; 0 for a task of tokens."""
         return 0
 
+    @property
+    def least_steps(self) -> int:
+        """Optimiser steps of the shortest training that makes sense."""
+        return 1
+
     def further_metrics(self) -> tuple[TaskMetric, ...]:
         """What it reports beside `metric`."""
         return ()

@@ -1,12 +1,15 @@
 """The small runs that tests of this package share."""
 
+from pathlib import Path
+
 from nas.protocol import Protocol, Recipe, Rung
-from nas.run import Run
+from nas.run import Result, Run
 from nas.tasks import MQAR
 from search_spaces.architecture import Architecture, Layer, TokenInput
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.moe import MoE
 from search_spaces.primitives.short_conv import ShortConv
+from workers.evaluate import evaluate
 
 RECALL = MQAR(vocab_size=16, sequence_length=16, n_pairs=2, n_validation=32, n_test=64)
 
@@ -44,3 +47,11 @@ def make_run(**changes: object) -> Run:
 def protocol(**changes: object) -> Protocol:
     """The shared protocol with some fields changed."""
     return Protocol.model_validate({name: getattr(PROTOCOL, name) for name in Protocol.model_fields} | changes)
+
+
+def succeeded(run: Run, workspace: Path, data_root: Path | None = None) -> Result:
+    """The result of a run that must not fail."""
+    finished = evaluate(run, workspace, data_root)
+    assert finished.failure is None, finished.failure
+    assert finished.result is not None
+    return finished.result

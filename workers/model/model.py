@@ -3,6 +3,7 @@
 The modules never synchronise with the host and keep static shapes, so a whole training step can be captured as a graph.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import check_size
+from search_spaces.inputs import BytePatchInput
 from workers.model.backbone import Backbone
 from workers.model.inputs import TokenEnds, make_ends
-from workers.model.layers import Initialiser, Pass, State
+from workers.model.layers import Initialiser, Modulation, Pass, State
 from workers.model.layers.moe import MoELayer
 from workers.model.layers.norm import make_norm
 from workers.model.numerics import set_numerics
@@ -77,6 +79,21 @@ class Model(nn.Module):
                 shared.losses.append(objective(hidden_BTD, tokens_BT, targets_BT, self.ends, shared))
         logits_BTV, losses = self.ends.predict(hidden_BTD), shared.losses
         return Output(logits_BTV, torch.stack(losses).sum() if losses else logits_BTV.new_zeros(()))
+
+    def hidden(self, tokens_BT: Tensor, modulations: Mapping[nn.Module, Modulation] | None = None) -> tuple[Tensor, Tensor]:
+        """The vectors that the head reads, [B, T, `d_hidden`], and what the layers add to the training loss, a scalar.
+
+        `modulations`: what a task's learner makes of every sublayer of the backbone.
+        """
+        shared = Pass(torch.arange(tokens_BT.shape[1], device=tokens_BT.device), modulations=modulations)
+        hidden_BTD, _ = self.ends.run(tokens_BT, None, 0, shared, self._trunk)
+        return hidden_BTD, torch.stack(shared.losses).sum() if shared.losses else hidden_BTD.new_zeros(())
+
+    @property
+    def d_hidden(self) -> int:
+        """The width of the vectors that the head reads."""
+        source = self.architecture.input
+        return source.d_byte if isinstance(source, BytePatchInput) else self.architecture.d_model
 
     def loss(self, output: Output, targets_BT: Tensor) -> Tensor:
         """Of the predictions alone: mean cross-entropy over the targets that count, or mean squared error of measurements."""

@@ -5,7 +5,7 @@ from torch import Tensor
 from search_spaces.layer import Layer
 from search_spaces.norm import NormKind
 from workers.model.fusion import fused_mixers
-from workers.model.layers import Block, Initialiser, Pass, State, make_norm, part
+from workers.model.layers import Block, Initialiser, Modulation, Pass, State, make_norm, part
 from workers.model.selection import MixtureOfDepths
 from workers.model.streams import connection
 
@@ -35,8 +35,15 @@ class Sublayer(Block):
     def run(self, x: Tensor, state: State | None, shared: Pass) -> tuple[Tensor, State]:
         """The residual stream [B, T, D], or streams [B, T, n, D], after the block."""
         read, kept = self.connection.read(x)
-        out, state = self.block.run(self.norm(read), state, shared)
+        if shared.modulations is not None:
+            out, state = self._modulated(read, state, shared, shared.modulations[self])
+        else:
+            out, state = self.block.run(self.norm(read), state, shared)
         return self.connection.write(out, kept), state
+
+    def _modulated(self, read: Tensor, state: State | None, shared: Pass, by: Modulation) -> tuple[Tensor, State]:
+        out, state = self.block.run(self.norm(read) * (1 + by.scale_B1D) + by.shift_B1D, state, shared)
+        return by.gate_B1D * out, state
 
 
 class ResidualLayer(Block):

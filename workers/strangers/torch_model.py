@@ -16,7 +16,7 @@ def main(folder: Path) -> None:
     model = importlib.import_module("model").load(str(folder / "model.safetensors"))
     parity = load_file(folder / "parity.safetensors")
     with torch.no_grad():
-        logits = model(parity["input_ids"]).logits_BTV
+        logits = model(parity["inputs" if "inputs" in parity else "input_ids"]).logits_BTV
     said = {
         "class": type(model).__name__,
         "n_params": sum(parameter.numel() for parameter in model.parameters()),

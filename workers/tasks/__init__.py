@@ -8,6 +8,10 @@ from nas import tasks
 from nas.tasks import Task
 from workers.tasks import plugins
 from workers.tasks.bytes_lm import BytesLMGenerator
+from workers.tasks.compression import CompressionGenerator
+from workers.tasks.continual import ContinualGenerator
+from workers.tasks.diffusion import DiffusionGenerator
+from workers.tasks.forecasting import ForecastingGenerator
 from workers.tasks.fuzzy_recall import FuzzyRecallGenerator
 from workers.tasks.generator import Evaluation, Generator
 from workers.tasks.image_classification import ImageClassificationGenerator
@@ -18,6 +22,7 @@ from workers.tasks.mqar import MQARGenerator
 from workers.tasks.needle import NeedleGenerator
 from workers.tasks.noisy_recall import NoisyRecallGenerator
 from workers.tasks.selective_copying import SelectiveCopyingGenerator
+from workers.tasks.series_forecasting import SeriesForecastingGenerator
 from workers.tasks.state_tracking import StateTrackingGenerator
 
 _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
@@ -31,11 +36,16 @@ _MADE: dict[type[Task], Callable[[Any, int], Generator]] = {
     tasks.KHop: KHopGenerator,
     tasks.StateTracking: StateTrackingGenerator,
     tasks.ImageClassification: ImageClassificationGenerator,
+    tasks.Compression: CompressionGenerator,
+    tasks.Continual: ContinualGenerator,
+    tasks.Diffusion: DiffusionGenerator,
+    tasks.Forecasting: ForecastingGenerator,
 }
 """Tasks whose data follow from a seed alone."""
 
 _READ: dict[type[Task], Callable[[Any, int, Path | None, Path | None], Generator]] = {
     tasks.BytesLM: BytesLMGenerator,
+    tasks.SeriesForecasting: SeriesForecastingGenerator,
 }
 """Tasks that may read users' files."""
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from nas.errors import Invalid
-from nas.export.form import Form, Subject, Written
+from nas.export.form import Form, Subject, Written, parity_inputs
 from nas.export.forms import FORMS
 from nas.export.manifest import Drawn, ExportManifest, read_manifest
 from nas.export.versions import versions
@@ -171,26 +171,27 @@ def _model_checks(
     manifest: ExportManifest, architecture: Architecture, parity: dict[str, torch.Tensor], own: Path | None
 ) -> Iterator[Check]:
     """Our own model gives the recorded logits."""
+    name = parity_inputs(architecture)
     if isinstance(manifest.origin, Drawn):
         ours, how = _drawn(architecture.to_json(), manifest.origin.seed), f"weights drawn from seed {manifest.origin.seed}"
     elif own is not None:
-        ours, how = _with_weights(architecture, own, parity["input_ids"]), "with its own weights"
+        ours, how = _with_weights(architecture, own, parity[name]), "with its own weights"
     else:
         yield Check(
             "model", "not checked", "a study trained these weights; the forms torch and bundle have them under our names"
         )
         return
-    if not torch.equal(ours["input_ids"], parity["input_ids"]):
-        yield Check("model", "failed", f"{how}, it is compared on other tokens than parity.safetensors has")
+    if not torch.equal(ours[name], parity[name]):
+        yield Check("model", "failed", f"{how}, it is compared on other {name} than parity.safetensors has")
         return
     difference = ((ours["logits"] - parity["logits"]).abs().max() / ours["logits"].abs().max()).item()
     yield logits_check("model", difference, f"rebuilt from architecture.json, {how}: ")
 
 
-def _with_weights(architecture: Architecture, weights: Path, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+def _with_weights(architecture: Architecture, weights: Path, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
     model = build(architecture)
     model.load_state_dict(load_file(weights))
-    return {"input_ids": input_ids, "logits": inference.logits(model, input_ids)}
+    return {parity_inputs(architecture): inputs, "logits": inference.logits(model, inputs)}
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from nas.errors import Invalid
-from search_spaces.architecture import Architecture
+from nas.export.form import parity_inputs
+from search_spaces.architecture import Architecture, ContinuousInput
 from workers.verification.check import Check
 
 WHOLE_DTYPES = ("F32", "I32", "I64", "BOOL")
@@ -30,18 +31,29 @@ def weights_check(path: Path) -> Check:
 
 
 def read_parity(path: Path, architecture: Architecture) -> dict[str, torch.Tensor]:
-    """`input_ids` [B, T] and `logits` [B, T, V]. Raises `Invalid` for any that no model could have given."""
+    """`input_ids` [B, T], or `inputs` [B, T, C], and `logits` [B, T, V]. Raises `Invalid` for any that no model could give."""
     try:
         parity = load_file(path)
     except (OSError, SafetensorError) as error:
         raise Invalid(f"{path.name} cannot be read: {error}") from error
-    if set(parity) != {"input_ids", "logits"}:
-        raise Invalid(f"{path.name} has {', '.join(sorted(parity))[:200]}; it must have input_ids and logits")
-    ids, logits, n_tokens = parity["input_ids"], parity["logits"], architecture.input.n_outputs
-    if ids.dim() != 2 or ids.dtype != torch.int64 or not ids.numel() or logits.shape != (*ids.shape, n_tokens):
-        raise Invalid(f"{path.name} has input_ids {[*ids.shape]} and logits {[*logits.shape]}, which do not fit")
-    if ids.min() < 0 or ids.max() >= n_tokens:
-        raise Invalid(f"{path.name} has input_ids outside the vocabulary of {n_tokens}")
+    name = parity_inputs(architecture)
+    if set(parity) != {name, "logits"}:
+        raise Invalid(f"{path.name} has {', '.join(sorted(parity))[:200]}; it must have {name} and logits")
+    inputs, logits, n_outputs = parity[name], parity["logits"], architecture.input.n_outputs
+    fits = _measurements_fit if isinstance(architecture.input, ContinuousInput) else _tokens_fit
+    if not inputs.numel() or not fits(inputs, logits, n_outputs):
+        raise Invalid(f"{path.name} has {name} {[*inputs.shape]} and logits {[*logits.shape]}, which do not fit")
+    if name == "input_ids" and (inputs.min() < 0 or inputs.max() >= n_outputs):
+        raise Invalid(f"{path.name} has input_ids outside the vocabulary of {n_outputs}")
     if logits.dtype != torch.float32 or not logits.isfinite().all() or not logits.any():
         raise Invalid(f"{path.name} has logits that are no finite float32 numbers, or all zero")
     return parity
+
+
+def _tokens_fit(inputs: torch.Tensor, logits: torch.Tensor, n_tokens: int) -> bool:
+    return inputs.dim() == 2 and inputs.dtype == torch.int64 and logits.shape == (*inputs.shape, n_tokens)
+
+
+def _measurements_fit(inputs: torch.Tensor, logits: torch.Tensor, n_channels: int) -> bool:
+    of_model = inputs.dim() == 3 and inputs.dtype == torch.float32 and inputs.shape[-1] == n_channels
+    return of_model and inputs.shape == logits.shape and bool(inputs.isfinite().all())

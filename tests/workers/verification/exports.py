@@ -9,9 +9,10 @@ from typing import Any
 from nas.export.folder import Parcel, write
 from nas.export.form import ExportName, Subject
 from nas.export.manifest import Drawn, Trained
-from search_spaces.architecture import Architecture, Layer, TokenInput
+from search_spaces.architecture import Architecture, ContinuousInput, Layer, TokenInput
 from search_spaces.primitives.attention import Attention
 from search_spaces.primitives.recurrence import mamba2
+from search_spaces.primitives.short_conv import ShortConv
 from search_spaces.primitives.swiglu import SwiGLU
 from workers.draw import draw
 
@@ -23,6 +24,7 @@ CACHELESS = Architecture(
 )
 """Transformers has a class for it, whose cache needs attention somewhere."""
 CUSTOM = Architecture(d_model=16, input=TOKENS, core=(LAYER,), n_loops=2, injection="add")
+MEASURED = Architecture(d_model=8, input=ContinuousInput(n_channels=3), core=(Layer(mixers=(ShortConv(),)),))
 SEED = 3
 
 

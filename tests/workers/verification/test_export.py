@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from tests.workers.verification.exports import CACHELESS, CUSTOM, NATIVE, as_trained, exported, forge
+from tests.workers.verification.exports import CACHELESS, CUSTOM, MEASURED, NATIVE, as_trained, exported, forge
 from workers.verification.check import Check
 from workers.verify import verify
 
@@ -48,6 +48,17 @@ def failure(folder: Path) -> Check:
     """The only check that failed."""
     (check,) = [check for check in verify(folder, None) if check.status == "failed"]
     return check
+
+
+def test_export_of_a_model_of_measurements_verifies(tmp_path: Path) -> None:
+    folder = exported(MEASURED, "torch", tmp_path)
+    checks = found(folder)
+    assert list(checks) == ["files", "architecture", "content", "weights", "logits", "model"]
+    assert {check.status for check in checks.values()} == {"ok"}
+    assert 'parity["inputs"]' in (folder / "example.py").read_text()
+    assert 'parity["inputs"]' in (folder / "README.md").read_text()
+    forge(folder, "parity.safetensors", lambda content: save(load(content) | {"inputs": torch.zeros(2, 4, 2)}))
+    assert "which do not fit" in failure(folder).detail
 
 
 def test_true_native_export_verifies(native: Path) -> None:

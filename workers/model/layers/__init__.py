@@ -27,7 +27,7 @@ from workers.model.layers.bidirectional_attention import BidirectionalAttentionL
 from workers.model.layers.fnet import FNetLayer
 from workers.model.layers.h3 import H3Layer
 from workers.model.layers.hyena import HyenaLayer
-from workers.model.layers.layer import Block, Initialiser, Part, Pass, Rows, State
+from workers.model.layers.layer import Block, Initialiser, Modulation, Part, Pass, Rows, State
 from workers.model.layers.linformer import LinformerLayer
 from workers.model.layers.mamba import MambaLayer
 from workers.model.layers.memory_slots import MemorySlotsLayer
@@ -76,4 +76,17 @@ def part(config: Primitive, d_model: int) -> Part:
     return LAYERS[type(config)](config, d_model)
 
 
-__all__ = ["LAYERS", "Block", "Initialiser", "Norm", "Part", "Pass", "RMSNorm", "Rows", "State", "make_norm", "part"]
+__all__ = [
+    "LAYERS",
+    "Block",
+    "Initialiser",
+    "Modulation",
+    "Norm",
+    "Part",
+    "Pass",
+    "RMSNorm",
+    "Rows",
+    "State",
+    "make_norm",
+    "part",
+]

@@ -6,6 +6,7 @@ shapes only.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -18,6 +19,15 @@ State = tuple[Any, ...]
 """What a block keeps between tokens when decoding: tensors with the batch first, the states of inner blocks, or `Rows`."""
 Rows = list[State]
 """One state for each row of the batch, where rows choose for themselves which tokens pass a block."""
+
+
+@dataclass(frozen=True)
+class Modulation:
+    """What a condition on a whole sequence makes of one sublayer f: gate f((1 + scale) norm(x) + shift), each [B, 1, D]."""
+
+    scale_B1D: Tensor
+    shift_B1D: Tensor
+    gate_B1D: Tensor
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,9 @@ class Pass:
     """What a block leaves for a later one of the same pass, such as keys and values that layers or loops share."""
     rotations: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
     """Rotary tables by vector size, filled as they are asked for."""
+
+    modulations: Mapping[nn.Module, Modulation] | None = None
+    """Of every sublayer of the backbone, the same in each loop. None: nothing is modulated."""
 
     def rotation(self, size: int) -> tuple[Tensor, Tensor]:
         """Rotary cosines and sines for vectors of `size`."""
