@@ -28,8 +28,8 @@ class KHop(RecallTask):
     """Pointers of each chain: the most that a node is away from its label."""
     sequence_length: Annotated[int, Field(ge=8, le=65_536)] = 56
     """Tokens: blanks in front, and two for each of the nodes."""
-    vocab_size: Annotated[int, Field(ge=8, le=1_000_000)] = 48
-    """Labels, the blank, and names, of which a sequence uses one for each node."""
+    vocab_size: Annotated[int, Field(ge=8, le=1_000_000)] = 64
+    """Labels in the lower half; names, of which a sequence has one for each node; the blank."""
     n_validation: Annotated[int, Field(ge=16, le=100_000)] = 256
     """Sequences that choose the learning rate."""
     n_test: Annotated[int, Field(ge=16, le=100_000)] = 512
@@ -40,8 +40,7 @@ class KHop(RecallTask):
         if self.sequence_length < 2 * self.n_nodes:
             raise ValueError(f"{self.n_nodes} nodes need sequence_length of at least {2 * self.n_nodes}")
         if self.n_names < self.n_nodes:
-            least = self.vocab_size + self.n_nodes - self.n_names
-            raise ValueError(f"{self.n_nodes} nodes need vocab_size of at least {least}")
+            raise ValueError(f"{self.n_nodes} nodes need vocab_size of at least {2 * self.n_nodes + 1}")
         return self
 
     @property
@@ -52,7 +51,12 @@ class KHop(RecallTask):
     @property
     def n_names(self) -> int:
         """Names that a node may have."""
-        return self.vocab_size - self.n_chains - 1
+        return self.vocab_size - self.n_labels - 1
+
+    @property
+    def n_labels(self) -> int:
+        """Labels that a chain may have."""
+        return self.vocab_size // 2
 
     def further_metrics(self) -> tuple[TaskMetric, ...]:
         """Accuracy for each number of hops."""
@@ -64,5 +68,5 @@ class KHop(RecallTask):
         return range(1, self.n_hops + 1)
 
     def chance(self) -> float:
-        """Guessing among the labels."""
+        """Guessing among the labels that were given."""
         return 1 / self.n_chains

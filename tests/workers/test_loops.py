@@ -13,12 +13,19 @@ from workers.evaluate import evaluate
 from workers.loops import can_loop, looping
 from workers.measuring import Subject
 from workers.model import build
+from workers.scoring import Measured
 
 LOOPED = ("looped_transformer", "universal_transformer", "loopcoder_v2")
 
 
 def small(name: str) -> Architecture:
     return ZOO[name].build(d_model=32, vocab_size=16)
+
+
+def _measured(*of: object) -> Measured:
+    found = measuring.measure(*of)
+    assert found is not None
+    return found
 
 
 def with_eval_loops(architecture: Architecture, n_loops: int) -> Architecture:
@@ -54,14 +61,14 @@ def test_measure_reports_the_metric_at_each_number_of_loops():
     model = build(small("looped_transformer"), torch.Generator().manual_seed(1))
     subject = Subject.of("mqar", RECALL, 1, None)
     learner = subject.generator.learner(model)
-    measured = measuring.measure(learner, subject, 8, (1, 3, 6))
-    plain = measuring.measure(learner, subject, 8)
+    measured = _measured(learner, subject, 8, (1, 3, 6))
+    plain = _measured(learner, subject, 8)
     assert measured.test == plain.test == measured.further["accuracy@loops=3"]
     assert measured.validation == measured.further_validation["accuracy@loops=3"]
     for n_loops in (1, 6):
         other = build(with_eval_loops(model.architecture, n_loops))
         other.load_state_dict(model.state_dict())
-        alone = measuring.measure(subject.generator.learner(other), subject, 8)
+        alone = _measured(subject.generator.learner(other), subject, 8)
         assert measured.further[f"accuracy@loops={n_loops}"] == alone.test
         assert measured.further_validation[f"accuracy@loops={n_loops}"] == alone.validation
 
@@ -71,7 +78,7 @@ def test_models_that_cannot_loop_otherwise_report_what_they_reach_anyway(archite
     subject = Subject.of("mqar", RECALL, 1, None)
     learner = subject.generator.learner(build(architecture, torch.Generator().manual_seed(1)))
     assert not can_loop(learner.model)
-    measured = measuring.measure(learner, subject, 8, (1, 4))
+    measured = _measured(learner, subject, 8, (1, 4))
     assert measured.further["accuracy@loops=1"] == measured.further["accuracy@loops=4"] == measured.test
 
 
@@ -85,7 +92,7 @@ def test_a_model_that_is_not_finite_at_some_loops_is_worth_chance_there():
             # each loop multiplies the stream, which leaves float32 after some
             weight.mul_(1e3 if "norm" not in name else 1e6)
     subject = Subject.of("mqar", RECALL, 1, None)
-    measured = measuring.measure(subject.generator.learner(model), subject, 8, (3, 64))
+    measured = _measured(subject.generator.learner(model), subject, 8, (3, 64))
     assert measured.further["accuracy@loops=64"] == RECALL.chance()
     assert measured.further["accuracy@loops=3"] == measured.test
 
@@ -93,6 +100,7 @@ def test_a_model_that_is_not_finite_at_some_loops_is_worth_chance_there():
 def test_runs_report_names_that_objectives_may_use(tmp_path):
     loops = protocol(eval_loops=(1, 4), rungs=(Rung(steps=2, replicas=2),), learning_rates=(0.01,))
     finished = evaluate(make_run(protocol=loops, architecture=small("looped_transformer")), tmp_path, None)
+    assert finished.result is not None
     names = {"mqar/accuracy@loops=1", "mqar/accuracy@loops=4"}
     assert names <= known(loops).keys()
     assert names <= reported_metrics(finished.result).keys()

@@ -50,24 +50,25 @@ class KHopGenerator(RecallGenerator):
         assert evaluation.choices_BT is not None
         width = 2 * self._task.n_chains
         right_BT = (evaluation.choices_BT == evaluation.targets).double()
-        rounds = right_BT[:, -width * self._task.n_hops :].split(width, dim=1)
+        rounds = torch.split(right_BT[:, -width * self._task.n_hops :], width, dim=1)
         by_hops = {f"accuracy@hops={k}": one.mean().item() for k, one in zip(self._task.hops(), rounds, strict=True)}
         return {**super().further_metrics(evaluation), **by_hops}
 
 
 def _sequences(task: KHop, n_sequences: int, seed: int) -> Batch:
     rng = np.random.default_rng(seed)
-    n_chains, shape = task.n_chains, (n_sequences, 1 + task.n_hops, task.n_chains)
-    names = n_chains + rng.permuted(np.tile(np.arange(task.n_names), (n_sequences, 1)), axis=1)
+    shape = n_sequences, 1 + task.n_hops, task.n_chains
+    names = task.n_labels + rng.permuted(np.tile(np.arange(task.n_names), (n_sequences, 1)), axis=1)
     nodes_BRC = names[:, : task.n_nodes].reshape(shape)
-    labels_BRC = np.broadcast_to(np.arange(n_chains), shape)
-    pointers_BRC = np.concatenate([labels_BRC[:, :1], nodes_BRC[:, :-1]], axis=1)
+    labels = rng.permuted(np.tile(np.arange(task.n_labels), (n_sequences, 1)), axis=1)[:, None, : task.n_chains]
+    pointers_BRC = np.concatenate([labels, nodes_BRC[:, :-1]], axis=1)
 
-    order_BRC = rng.permuted(labels_BRC, axis=2)
+    order_BRC = rng.permuted(np.broadcast_to(np.arange(task.n_chains), shape), axis=2)
     pairs = np.stack([np.take_along_axis(part, order_BRC, axis=2) for part in (pointers_BRC, nodes_BRC)], axis=-1)
     tokens = np.full((n_sequences, task.sequence_length), task.vocab_size - 1)
     tokens[:, -2 * task.n_nodes :] = pairs.reshape(n_sequences, -1)
     targets = np.full_like(tokens, IGNORED)
-    targets[:, -2 * task.n_nodes :] = order_BRC.repeat(2, axis=2).reshape(n_sequences, -1)
-    targets[tokens < n_chains] = IGNORED
+    asked_BRC = np.take_along_axis(np.broadcast_to(labels, shape), order_BRC, axis=2)
+    targets[:, -2 * task.n_nodes :] = asked_BRC.repeat(2, axis=2).reshape(n_sequences, -1)
+    targets[tokens < task.n_labels] = IGNORED
     return Batch(torch.from_numpy(tokens), torch.from_numpy(targets))

@@ -11,7 +11,7 @@ from workers.tasks import Evaluation, build
 
 SETTINGS = [
     KHop(),
-    KHop(n_chains=3, n_hops=1, sequence_length=20, vocab_size=10, n_test=64),
+    KHop(n_chains=3, n_hops=1, sequence_length=20, vocab_size=13, n_test=64),
     KHop(n_chains=2, n_hops=9, sequence_length=41, vocab_size=64, n_test=64),
 ]
 
@@ -23,7 +23,7 @@ def follow(tokens: list[int], task: KHop) -> list[tuple[int, int]]:
     found = []
     for token in pairs[1::2]:
         node, hops = before[token], 0
-        while node >= task.n_chains:
+        while node >= task.vocab_size // 2:
             node, hops = before[node], hops + 1
         found.append((hops, node))
     return found
@@ -36,33 +36,35 @@ def test_reader_who_follows_pointers_finds_every_label(task):
     n_blanks = task.sequence_length - 2 * task.n_nodes
     for tokens, targets in zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True):
         found = follow(tokens, task)
-        assert Counter(found) == {(hops, label): 1 for hops in range(task.n_hops + 1) for label in range(task.n_chains)}
+        labels = {label for _, label in found}
+        assert len(labels) == task.n_chains
+        assert Counter(found) == {(hops, label): 1 for hops in range(task.n_hops + 1) for label in labels}
         expected = [IGNORED if pair[0] == 0 and place == 0 else pair[1] for pair in found for place in range(2)]
         assert targets == [IGNORED] * n_blanks + expected
         assert [hops for hops, _ in found] == sorted(hops for hops, _ in found)
 
 
 def test_names_and_turns_tell_nothing():
-    """So chance is what a predictor gets that reads places and names but follows no pointer."""
-    task = KHop(n_chains=2, n_hops=2, sequence_length=12, vocab_size=10, n_test=20_000)
+    """So chance is what a predictor gets that sees the labels and reads places and names but follows no pointer."""
+    task = KHop(n_chains=2, n_hops=2, sequence_length=12, vocab_size=14, n_test=20_000)
     batch = build(task, 1, None).test()
-    last, label = batch.inputs[:, -1], batch.targets[:, -1]
-    assert set(last.tolist()) == set(range(2, 9))
-    for name in range(2, 9):
-        # about 2,900 sequences: a standard deviation of 0.009
-        assert label[last == name].double().mean().item() == pytest.approx(0.5, abs=0.04)
+    last, is_first_label = batch.inputs[:, -1], batch.targets[:, -1] == batch.inputs[:, 0]
+    assert set(last.tolist()) == set(range(7, 13))
+    for name in range(7, 13):
+        # about 3,300 sequences: a standard deviation of 0.009
+        assert is_first_label[last == name].double().mean().item() == pytest.approx(0.5, abs=0.04)
     # the turns of one round say nothing of the next
     assert (batch.targets[:, -1] == batch.targets[:, -5]).double().mean().item() == pytest.approx(0.5, abs=0.015)
     assert task.chance() == 0.5
 
 
-def test_constant_predictor_gets_chance_and_the_nodes_beside_labels_do_not_count():
+def test_guess_among_given_labels_gets_chance_and_the_nodes_beside_labels_do_not_count():
     task = KHop(n_test=64)
     generator = build(task, 1, None)
     batch = generator.test()
-    always = torch.nn.functional.one_hot(torch.full_like(batch.targets, 2), 48).float()
+    always = torch.nn.functional.one_hot(batch.inputs[:, :1].expand_as(batch.inputs), 64).float()
     assert generator.sequence_values(always, batch.targets).tolist() == [task.chance()] * 64
-    perfect = torch.nn.functional.one_hot(batch.targets.clamp(min=0), 48).float()
+    perfect = torch.nn.functional.one_hot(batch.targets.clamp(min=0), 64).float()
     perfect[:, : -2 * task.n_chains * task.n_hops] = 0.0
     assert generator.sequence_values(perfect, batch.targets).tolist() == [1.0] * 64
 
@@ -99,7 +101,7 @@ def test_splits_steps_replicas_and_seeds_differ_and_equal_seeds_agree():
     ("settings", "reason"),
     [
         ({"n_hops": 7}, "32 nodes need sequence_length of at least 64"),
-        ({"n_hops": 12, "sequence_length": 128}, "52 nodes need vocab_size of at least 57"),
+        ({"n_hops": 12, "sequence_length": 128}, "52 nodes need vocab_size of at least 105"),
     ],
 )
 def test_settings_that_make_no_task_are_refused(settings, reason):
