@@ -10,8 +10,7 @@ from typing import Any
 
 from nas.data import corpus, series
 from nas.errors import FieldProblem, Invalid
-from nas.tasks import AnyTask, BytesLM, SeriesForecasting, Task
-from nas.tasks import BytesLM, Task
+from nas.tasks import BytesLM, SeriesForecasting, Task
 from nas.tasks.catalogue import AnyTask
 
 

@@ -42,12 +42,12 @@ BUILT_IN: dict[str, type[Task]] = {
 
 __all__ = [
     "BUILT_IN",
+    "MQAR",
+    "BytesLM",
     "Compression",
     "Continual",
     "Diffusion",
     "Forecasting",
-    "MQAR",
-    "BytesLM",
     "FuzzyRecall",
     "ImageClassification",
     "InContextRecall",
