@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from nas.tasks.task import RecallTask
+from nas.tasks.task import SampledRecall
 
 
-class Compression(RecallTask):
+class Compression(SampledRecall):
     """Accuracy on every token of `sequence_length - 1` random ones, decoded from the model's LAST vector.
 
     A small fixed decoder is trained beside the model: it belongs to the task. As published, except that the compression token
@@ -16,15 +16,16 @@ class Compression(RecallTask):
 
     title: ClassVar[str] = "Compression (MAD)"
     source: ClassVar[str] = "arXiv 2403.17844"
-    causal: ClassVar[bool] = False
-    """The decoder sees one vector, which has seen every token anyway."""
 
     name: Literal["compression"] = "compression"
     vocab_size: Annotated[int, Field(ge=3, le=1_000_000)] = 16
     """The last one is the compression token."""
     sequence_length: Annotated[int, Field(ge=2, le=65_536)] = 32
-    n_validation: Annotated[int, Field(ge=16, le=100_000)] = 512
-    n_test: Annotated[int, Field(ge=16, le=100_000)] = 1280
+
+    @property
+    def causal(self) -> bool:
+        """The decoder sees one vector, which has seen every token anyway."""
+        return False
 
     def chance(self) -> float:
         """Guessing among all tokens but the compression token."""

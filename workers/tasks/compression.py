@@ -4,47 +4,39 @@
 
 D is the published decoder: two layers of the vector's own width with GELU, a norm before each and before W; p_t are sine-cosine
 positions. What was published and is mended here: the noise that never reached the targets is left out, the compression token
-counts neither in the loss nor in the metric (it is always right), and the learning rate is chosen on validation data. The
-splits are apart by their seeds: a sequence is drawn from a stream named for its split.
+counts neither in the loss nor in the metric (it is always right), and the learning rate is chosen on validation data.
 """
-
-import hashlib
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.seeds import derive
 from nas.tasks import Compression
 from workers.batch import IGNORED, Batch
 from workers.learner import Learner
 from workers.model import Model
-from workers.tasks.recall import RecallGenerator
+from workers.tasks.streams import StreamGenerator
 
 INITIAL_STD = 0.02
 LONGEST_PERIOD = 10_000.0
 
 
-class CompressionGenerator(RecallGenerator):
+class CompressionGenerator(StreamGenerator):
     """The sequences of one `Compression` document."""
 
     def __init__(self, task: Compression, seed: int) -> None:
+        super().__init__(task, seed)
         self._task = task
-        self._seed = seed
-        self.digest = hashlib.sha256(f"{task.canonical_json()} {seed}".encode()).hexdigest()
 
-    def train_batch(self, replica: int, step: int, batch_size: int) -> Batch:
-        """Fresh sequences for every step."""
-        return _sequences(self._task, batch_size, derive(self._seed, "train", replica, step))
-
-    def validation(self) -> Batch:
-        """`n_validation` sequences."""
-        return _sequences(self._task, self._task.n_validation, derive(self._seed, "validation"))
-
-    def test(self) -> Batch:
-        """`n_test` sequences."""
-        return _sequences(self._task, self._task.n_test, derive(self._seed, "test"))
+    def sequences(self, n_sequences: int, seed: int, *, training: bool) -> Batch:
+        """The same is asked for in training."""
+        compression_token = self._task.vocab_size - 1
+        tokens = np.random.default_rng(seed).integers(compression_token, size=(n_sequences, self._task.sequence_length))
+        tokens[:, -1] = compression_token
+        targets = tokens.copy()
+        targets[:, -1] = IGNORED
+        return Batch(torch.from_numpy(tokens), torch.from_numpy(targets))
 
     def learner(self, model: Model) -> Learner:
         """The model as an encoder."""
@@ -93,12 +85,3 @@ def sine_cosine_positions(length: int, width: int) -> Tensor:
     rates = LONGEST_PERIOD ** -(torch.arange(n_periods) / max(1, n_periods - 1))
     angles = torch.arange(length)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
-
-
-def _sequences(task: Compression, n_sequences: int, seed: int) -> Batch:
-    compression_token = task.vocab_size - 1
-    tokens = np.random.default_rng(seed).integers(compression_token, size=(n_sequences, task.sequence_length))
-    tokens[:, -1] = compression_token
-    targets = tokens.copy()
-    targets[:, -1] = IGNORED
-    return Batch(torch.from_numpy(tokens), torch.from_numpy(targets))

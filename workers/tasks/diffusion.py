@@ -10,6 +10,7 @@ import hashlib
 import math
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,8 @@ from workers.model.layers import Modulation
 from workers.model.residual import Sublayer
 from workers.tasks import digits
 from workers.tasks.generator import Generator
+
+FloatArray = npt.NDArray[np.float64]
 
 N_FREQUENCIES = 128
 LEVELS_PER_UNIT = 1000.0
@@ -38,22 +41,23 @@ class DiffusionGenerator(Generator):
     def __init__(self, task: Diffusion, seed: int) -> None:
         self._task = task
         self._seed = seed
-        self._splits = digits.splits(seed)
-        self.digest = hashlib.sha256(f"{task.canonical_json()} {seed} {digits.digest()}".encode()).hexdigest()
+        self._digits = digits.load()
+        labels, per_class = self._digits.labels, task.n_held_out_per_class
+        self._train, self._validation, self._test = digits.deal(labels, per_class, per_class, seed)
+        self.digest = hashlib.sha256(f"{task.canonical_json()} {seed}".encode() + self._digits.content()).hexdigest()
 
     def train_batch(self, replica: int, step: int, batch_size: int) -> Batch:
         """Images drawn anew for every step, with fresh levels and noise."""
         rng = np.random.default_rng(derive(self._seed, "train", replica, step))
-        chosen = rng.integers(len(self._splits.train), size=batch_size)
-        return self._noisy(self._splits.train.chosen(chosen), rng)
+        return self._noisy(rng.choice(self._train, batch_size), rng)
 
     def validation(self) -> Batch:
         """`n_validation` noisy images."""
-        return self._held_out(self._splits.validation, self._task.n_validation, "validation")
+        return self._held_out(self._validation, self._task.n_validation, "validation")
 
     def test(self) -> Batch:
         """`n_test` noisy images."""
-        return self._held_out(self._splits.test, self._task.n_test, "test")
+        return self._held_out(self._test, self._task.n_test, "test")
 
     def learner(self, model: Model) -> Learner:
         """The model with DiT's conditioning."""
@@ -63,28 +67,32 @@ class DiffusionGenerator(Generator):
         """The mean squared error of each image's noise."""
         return (predictions.double() - targets.double()).square().mean((1, 2))
 
-    def _held_out(self, images: digits.Images, n_images: int, name: str) -> Batch:
-        return self._noisy(images.chosen(np.arange(n_images) % len(images)), np.random.default_rng(derive(self._seed, name)))
+    def _held_out(self, split: digits.IntArray, n_images: int, name: str) -> Batch:
+        rng = np.random.default_rng(derive(self._seed, name))
+        return self._noisy(np.resize(rng.permutation(split), n_images), rng)
 
-    def _noisy(self, images: digits.Images, rng: np.random.Generator) -> Batch:
+    def _noisy(self, which: digits.IntArray, rng: np.random.Generator) -> Batch:
         """Levels are spread evenly: one in each of B equal parts of 0 to 1."""
-        n_images = len(images)
+        images, n_images = self._digits.chosen(which), len(which)
+        pixels_BT = images.levels / 8 - 1
         levels_B = rng.permutation((np.arange(n_images) + rng.random(n_images)) / n_images)
-        noise_BT = rng.standard_normal(images.pixels.shape)
+        noise_BT = rng.standard_normal(pixels_BT.shape)
         signal_B = signal_power(levels_B, self._task.schedule)
-        noisy_BT = np.sqrt(signal_B)[:, None] * images.pixels + np.sqrt(1 - signal_B)[:, None] * noise_BT
+        noisy_BT = np.sqrt(signal_B)[:, None] * pixels_BT + np.sqrt(1 - signal_B)[:, None] * noise_BT
         inputs, targets = (torch.from_numpy(values.astype(np.float32))[..., None] for values in (noisy_BT, noise_BT))
         return Batch(inputs, targets, torch.from_numpy(np.stack([levels_B, images.labels], axis=1).astype(np.float32)))
 
 
-def signal_power(levels: digits.AnyFloats, schedule: str) -> digits.AnyFloats:
+def signal_power(levels: FloatArray, schedule: str) -> FloatArray:
     """The share a^2 of the image's power at levels from 0 to 1."""
     if schedule == "cosine":
         angles = (levels + COSINE_OFFSET) / (1 + COSINE_OFFSET) * math.pi / 2
         start = math.cos(COSINE_OFFSET / (1 + COSINE_OFFSET) * math.pi / 2)
-        return (np.cos(angles) / start) ** 2
+        cosine: FloatArray = (np.cos(angles) / start) ** 2
+        return cosine
     # the product of (1 - beta) over a thousand steps, as the exponential of an integral
-    return np.exp(-LEVELS_PER_UNIT * (FIRST_BETA * levels + (LAST_BETA - FIRST_BETA) * levels**2 / 2))
+    power: FloatArray = np.exp(-LEVELS_PER_UNIT * (FIRST_BETA * levels + (LAST_BETA - FIRST_BETA) * levels**2 / 2))
+    return power
 
 
 class Denoiser(Learner):

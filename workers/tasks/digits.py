@@ -1,73 +1,52 @@
-"""The handwritten digits that come with scikit-learn: 1,797 images of 8 x 8 pixels, split so that every class has its share."""
+"""The handwritten digits that come with scikit-learn, and how they are dealt out: as many of each class to every split."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import load_digits
 
 from nas.seeds import derive
 
 N_CLASSES = 10
-N_PIXELS = 64
-HELD_OUT = 0.15
-"""Share of every class for validation, and again for test."""
 
-FloatArray = npt.NDArray[np.float32]
-AnyFloats = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
-    """Pixels [N, 64], row by row, from -1 (paper) to 1 (ink), and the digits [N]."""
+class Digits:
+    """1,797 images of 8 by 8 pixels as grey levels from 0 to 16, [N, 64] row by row, and their classes [N]."""
 
-    pixels: FloatArray
+    levels: IntArray
     labels: IntArray
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def chosen(self, indices: IntArray) -> "Images":
+    def chosen(self, numbers: IntArray) -> "Digits":
         """Some of them."""
-        return Images(self.pixels[indices], self.labels[indices])
+        return Digits(self.levels[numbers], self.labels[numbers])
 
-
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """No image is in two of them; each has the classes mixed."""
-
-    train: Images
-    validation: Images
-    test: Images
+    def content(self) -> bytes:
+        """For the digest of what is made from them."""
+        return self.levels.tobytes() + self.labels.tobytes()
 
 
 @cache
-def images() -> Images:
+def load() -> Digits:
     """All of them, in their own order."""
-    pixels, labels = load_digits(return_X_y=True)
-    return Images((pixels / 8 - 1).astype(np.float32), labels.astype(np.int64))
+    # a second and 80 MB that a worker needs for tasks of digits only
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return Digits(found.data.astype(np.int64), found.target.astype(np.int64))
 
 
-@cache
-def digest() -> str:
-    """SHA-256 of all of them."""
-    found = images()
-    return hashlib.sha256(found.pixels.tobytes() + found.labels.tobytes()).hexdigest()
-
-
-def splits(seed: int) -> Splits:
-    """The images dealt out, class by class, by a seed."""
-    parts: tuple[list[IntArray], ...] = ([], [], [])
-    for label in range(N_CLASSES):
-        indices = np.flatnonzero(images().labels == label)
-        np.random.default_rng(derive(seed, "split", label)).shuffle(indices)
-        n_held_out = round(HELD_OUT * len(indices))
-        for part, dealt in zip(
-            parts, np.split(indices, [len(indices) - 2 * n_held_out, len(indices) - n_held_out]), strict=True
-        ):
-            part.append(dealt)
-    rng = np.random.default_rng(derive(seed, "order"))
-    return Splits(*(images().chosen(rng.permutation(np.concatenate(part))) for part in parts))
+def deal(labels: IntArray, n_validation: int, n_test: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Numbers of the images for training, validation and test; so many of each class are held out."""
+    rng = np.random.default_rng(derive(seed, "split"))
+    of_class = [rng.permutation(np.flatnonzero(labels == label)) for label in range(N_CLASSES)]
+    validation = np.concatenate([images[:n_validation] for images in of_class])
+    test = np.concatenate([images[n_validation : n_validation + n_test] for images in of_class])
+    train = np.concatenate([images[n_validation + n_test :] for images in of_class])
+    return train, validation, test

@@ -5,19 +5,17 @@ replacement.
 """
 
 import hashlib
-from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from nas.seeds import derive
 from nas.tasks import ImageClassification
-from nas.tasks.image_classification import N_CLASSES, N_LEVELS
+from nas.tasks.image_classification import N_LEVELS
 from workers.batch import IGNORED, Batch
+from workers.tasks import digits
+from workers.tasks.digits import IntArray
 from workers.tasks.recall import RecallGenerator
-
-IntArray = npt.NDArray[np.int64]
 
 
 class ImageClassificationGenerator(RecallGenerator):
@@ -25,10 +23,11 @@ class ImageClassificationGenerator(RecallGenerator):
 
     def __init__(self, task: ImageClassification, seed: int) -> None:
         self._seed = seed
-        self._pixels, self._labels = _digits()
-        self._train, self._validation, self._test = _splits(self._labels, task, seed)
+        self._digits = digits.load()
+        n_validation, n_test = task.n_validation_per_class, task.n_test_per_class
+        self._train, self._validation, self._test = digits.deal(self._digits.labels, n_validation, n_test, seed)
         made_of = hashlib.sha256(f"{task.canonical_json()} {seed}".encode())
-        made_of.update(self._pixels.tobytes() + self._labels.tobytes())
+        made_of.update(self._digits.content())
         self.digest = made_of.hexdigest()
 
     def train_batch(self, replica: int, step: int, batch_size: int) -> Batch:
@@ -45,28 +44,8 @@ class ImageClassificationGenerator(RecallGenerator):
         return self._images(self._test)
 
     def _images(self, which: IntArray) -> Batch:
-        tokens = self._pixels[which]
+        chosen = self._digits.chosen(which)
+        tokens = chosen.levels
         targets = np.full_like(tokens, IGNORED)
-        targets[:, -1] = N_LEVELS + self._labels[which]
+        targets[:, -1] = N_LEVELS + chosen.labels
         return Batch(torch.from_numpy(tokens), torch.from_numpy(targets))
-
-
-@cache
-def _digits() -> tuple[IntArray, IntArray]:
-    """Every image as 64 grey levels, and its class."""
-    # a second and 80 MB that a worker needs for this task only
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    return digits.data.astype(np.int64), digits.target.astype(np.int64)
-
-
-def _splits(labels: IntArray, task: ImageClassification, seed: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Numbers of the images for training, validation and test."""
-    rng = np.random.default_rng(derive(seed, "split"))
-    n_validation, n_test = task.n_validation_per_class, task.n_test_per_class
-    of_class = [rng.permutation(np.flatnonzero(labels == label)) for label in range(N_CLASSES)]
-    validation = np.concatenate([images[:n_validation] for images in of_class])
-    test = np.concatenate([images[n_validation : n_validation + n_test] for images in of_class])
-    train = np.concatenate([images[n_validation + n_test :] for images in of_class])
-    return train, validation, test

@@ -17,7 +17,7 @@ from workers.tasks.forecast import ForecastGenerator, windows
 class SeriesForecastingGenerator(ForecastGenerator):
     """The windows of one `SeriesForecasting` document. Raises `Invalid` when the file cannot be used or has changed."""
 
-    def __init__(self, task: SeriesForecasting, seed: int, data_root: Path | None) -> None:
+    def __init__(self, task: SeriesForecasting, seed: int, data_root: Path | None, packs: Path | None = None) -> None:
         super().__init__(task)
         self._seed = seed
         self._window = task.sequence_length + 1
