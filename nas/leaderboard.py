@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from nas.keys import Principal
 from nas.report.calibration import compare_rungs
 from nas.report.document import RungCalibration
-from nas.report.standings import MAX_LEADERS, leader, place
+from nas.report.standings import MAX_LEADERS, Leader, leader, place, sample_error
 from nas.store import leaders, reads
 from nas.store.keyset import BEST_FIRST, EVERY_SCORED, Filter, Sort
 from nas.store.views import LeaderboardRow, Page
@@ -110,7 +110,7 @@ class Leaderboards:
     def _find_standings(self, study_id: str) -> Mapping[int, Standing]:
         spec, found = leaders.read_leaders(self._engine, study_id, MAX_LEADERS)
         tasks = dict(zip(spec.protocol.task_keys(), spec.protocol.tasks, strict=True))
-        placed = place([leader(one.row, _seeds(one, tasks)) for one in found])
+        placed = place([_leader(one, tasks, spec.protocol.last_rung) for one in found])
         return {one.leader.row.number: Standing(one.place.group, one.interval.low, one.interval.high) for one in placed}
 
     def _find_calibration(self, study_id: str) -> tuple[RungCalibration, ...]:
@@ -118,10 +118,12 @@ class Leaderboards:
         return tuple(compare_rungs(one.lower, one.upper, one.proxy, one.target, one.params) for one in compared)
 
 
-def _seeds(stored: leaders.StoredLeader, tasks: Mapping[str, Task]) -> list[float]:
-    """The mean over tasks for each seed of each run."""
+def _leader(stored: leaders.StoredLeader, tasks: Mapping[str, Task], last_rung: int) -> Leader:
+    """With the mean over tasks for each seed of each run."""
     runs = ([[tasks[found["task"]].score(value) for value in found["values"]] for found in run] for run in stored.tasks)
-    return [fmean(scores) for by_task in runs for scores in zip(*by_task, strict=True)]
+    seeds = [fmean(scores) for by_task in runs for scores in zip(*by_task, strict=True)]
+    errors = [sample_error(run, tasks) for run in stored.tasks]
+    return leader(stored.row, seeds, errors, confirmed=(stored.row.rung or 0) > last_rung)
 
 
 def _with(row: LeaderboardRow, standing: Standing | None) -> LeaderboardRow:

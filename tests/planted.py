@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from statistics import fmean
+from typing import Literal
 
+from nas.confirmation import interval
 from nas.ports import RunRecord
 from nas.protocol import Protocol
 from nas.run import (
@@ -21,12 +23,15 @@ from nas.run import (
     RunState,
     TaskResult,
 )
-from nas.trial import Trial, TrialState
+from nas.statistics.intervals import mean_interval
+from nas.trial import Confirmed, Trial, TrialState
 from search_spaces.cost import price
 from search_spaces.summary import summarise
 from search_spaces.zoo import ZOO
 from tests.api.seeding import Driver
 
+SAMPLE_ERROR = 0.002
+"""Of a task's value over one seed, from the draw of its test sequences."""
 Truth = Callable[[Trial], float]
 """A trial's true score, from 0 to 1."""
 
@@ -112,6 +117,7 @@ def _measured(driver: Driver, trials: list[Trial], rungs: list[int], plan: Plan,
     queued = [replace(trial, state=TrialState.QUEUED) for trial in trials]
     if rungs[0]:
         driver.write(trials=tuple(queued))
+    last = driver.claim.spec.protocol.last_rung
     running = [replace(trial, state=TrialState.RUNNING) for trial in queued]
     keys = {trial.number: [RunKey(driver.claim.study_id, trial.number, rung, 1) for rung in rungs] for trial in running}
     every = [key for trial in running for key in keys[trial.number]]
@@ -120,7 +126,16 @@ def _measured(driver: Driver, trials: list[Trial], rungs: list[int], plan: Plan,
         trial.number: [_result(key, trial, plan, driver.claim.spec.protocol, rng) for key in keys[trial.number]]
         for trial in running
     }
-    scored = [replace(trial, state=state, rung=rungs[0], result=_together(results[trial.number])) for trial in running]
+    scored = [
+        replace(
+            trial,
+            state=state,
+            rung=rungs[0],
+            result=results[trial.number][0],
+            confirmed=_confirmed(results[trial.number]) if rungs[0] > last else None,
+        )
+        for trial in running
+    ]
     ended = [
         RunRecord(key=key, state=RunState.SUCCEEDED, finished=_finished(key, result=result))
         for trial in scored
@@ -136,8 +151,13 @@ def _finished(key: RunKey, result: Result | None = None, failure: Failure | None
     )
 
 
-def _together(results: list[Result]) -> Result:
-    return results[0].model_copy(update={"score": fmean(result.score for result in results)})
+def _confirmed(results: list[Result]) -> Confirmed:
+    """What fresh seeds say together."""
+    scores = [result.score for result in results]
+    low, high = interval(scores) if len(scores) > 1 else (results[0].score_low, results[0].score_high)
+    covers: Literal["replicas", "test_sample"] = "replicas" if len(scores) > 1 else "test_sample"
+    mean = fmean(scores)
+    return Confirmed(score=mean, score_low=low, score_high=high, interval=covers, n_seeds=len(scores), metrics={"score": mean})
 
 
 def _result(key: RunKey, trial: Trial, plan: Plan, protocol: Protocol, rng: Random) -> Result:
@@ -165,12 +185,14 @@ def _result(key: RunKey, trial: Trial, plan: Plan, protocol: Protocol, rng: Rand
             for replica, value in enumerate(values)
         ]
     score = fmean(fmean(task.values) for task in tasks)
+    seeds = [fmean(values) for values in zip(*(task.values for task in tasks), strict=True)]
+    within = mean_interval(seeds, SAMPLE_ERROR / len(tasks) ** 0.5).within(0.0, 1.0)
     validation = fmean(entry.validation or 0.0 for entry in ledger if entry.learning_rate == rates[chosen])
     return Result(
         score=score,
-        score_low=max(0.0, score - 2 * plan.noise),
-        score_high=min(1.0, score + 2 * plan.noise),
-        interval="test_sample" if replicas == 1 else "replicas",
+        score_low=within.low,
+        score_high=within.high,
+        interval=within.covers,
         validation_score=validation,
         tasks=tuple(tasks),
         ledger=tuple(ledger),
@@ -196,7 +218,7 @@ def _task(task: str, values: tuple[float, ...], rate: float) -> TaskResult:
         learning_rate=rate,
         edge_of_grid=False,
         values=values,
-        standard_error=0.01,
+        standard_error=SAMPLE_ERROR,
         score=fmean(values),
         data_digest="0" * 64,
         sensitivity=0.05,

@@ -44,8 +44,9 @@ class TaskScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A run that succeeded. sample_error: the test sample's standard error of its score. Steps, tokens and seconds are its own,
-    not those of the rungs below."""
+    """A run that succeeded. sample_error: of its score, from the test sample, where it has one seed.
+
+    Steps, tokens and seconds are its own, not those of the rungs below."""
 
     rung: int
     score: float
@@ -92,12 +93,6 @@ class TrialEvidence:
     def fresh_scores(self) -> tuple[float, ...]:
         """One score for each fresh seed."""
         return tuple(score for run in self.fresh for score in run.by_seed)
-
-    def seeds(self, rung: int, last_rung: int) -> tuple[float, ...]:
-        """One score per seed of what a row at this rung shows: of all confirmations above the last rung."""
-        if rung > last_rung:
-            return self.fresh_scores
-        return self.rungs[rung].by_seed if rung in self.rungs else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +174,11 @@ def _measured(run: StoredRun, result: Decoded, tasks: Mapping[str, Task]) -> Mea
     measurement = result["measurement"]
     ledger = tuple(_tried(entry, tasks) for entry in result["ledger"])
     by_task = {found["task"]: _task(found, ledger, tasks[found["task"]]) for found in result["tasks"]}
-    seeds = [fmean(scores) for scores in zip(*(task.scores for task in by_task.values()), strict=True)]
     return Measured(
         rung=run.rung,
         score=result["score"],
         validation=result["validation_score"],
-        sample_error=sample_error(result["score"], result["score_low"], result["score_high"], seeds),
+        sample_error=sample_error(result["tasks"], tasks),
         tasks=by_task,
         ledger=ledger,
         n_params=measurement["n_params"],

@@ -7,7 +7,7 @@ from typing import Literal
 
 from nas.report.document import Curse, Estimate, Noise, Standing, Winner
 from nas.report.evidence import Evidence, TrialEvidence
-from nas.report.standings import MAX_LEADERS, Placed, leader, place
+from nas.report.standings import MAX_LEADERS, Leader, Placed, leader, place
 from nas.statistics.noise import NoiseFloor, noise_floor
 from nas.statistics.winner import expected_drop, winners_curse
 from nas.trial import TrialState
@@ -24,7 +24,13 @@ def leaders(evidence: Evidence) -> tuple[Placed, ...]:
         return ()
     found = [trial for trial in evidence.trials if trial.row.rung == highest and trial.row.state is not TrialState.INFEASIBLE]
     ordered = sorted(found, key=lambda trial: (-(trial.row.score or 0.0), trial.row.number))
-    return place([leader(trial.row, trial.seeds(highest, last)) for trial in ordered[:MAX_LEADERS]])
+    return place([_leader(trial, highest, last) for trial in ordered[:MAX_LEADERS]])
+
+
+def _leader(trial: TrialEvidence, rung: int, last: int) -> Leader:
+    runs = trial.fresh if rung > last else tuple(run for at, run in trial.rungs.items() if at == rung)
+    seeds = [score for run in runs for score in run.by_seed]
+    return leader(trial.row, seeds, [run.sample_error for run in runs], confirmed=rung > last)
 
 
 def standings(placed: Sequence[Placed], architectures: Mapping[str, Architecture]) -> tuple[Standing, ...]:

@@ -111,7 +111,7 @@ def _warnings(
     if best is None:
         return (*warnings, "No trial of the search has a score, so that there is no winner.")
     if best.curse is None:
-        warnings.append("The winner was not measured again on fresh seeds: set confirmation.")
+        warnings.append(_unconfirmed(evidence))
     elif not best.curse.confirmed:
         warnings.append(f"Fresh seeds do not confirm the score of trial {best.curse.number}, which the search would pick.")
     if not floors:
@@ -121,6 +121,12 @@ def _warnings(
     warnings += found.warnings
     warnings += [_edge(each) for each in ledger if each.trials and each.at_edge >= MANY_AT_EDGE * each.trials]
     return tuple(warnings)
+
+
+def _unconfirmed(evidence: Evidence) -> str:
+    if evidence.spec.confirmation is None:
+        return "The winner was not measured again on fresh seeds: set confirmation."
+    return "The trial that the search would pick has not been measured again on fresh seeds yet."
 
 
 def _edge(ledger: TaskLedger) -> str:

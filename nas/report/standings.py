@@ -1,16 +1,15 @@
 """Who leads, with which interval, and who cannot be told apart: bootstrap intervals and tie groups of a study's leaders."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import stdev
-from typing import Final
+from statistics import fmean
+from typing import Any, Final
 
-from scipy.special import stdtrit
-
-from nas.statistics.intervals import NORMAL_975, Interval, mean_interval
+from nas.statistics.intervals import Interval, mean_interval
 from nas.statistics.ties import Place, Scored, tie_groups
 from nas.store.views import TrialRow
+from nas.tasks import Task
 
 MAX_LEADERS: Final = 200
 """How many of the highest rung are told apart; whoever stands below them is behind somebody."""
@@ -18,20 +17,23 @@ MAX_LEADERS: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """A scored trial at the highest rung: one score per seed, and the test sample's standard error of their mean."""
+    """A scored trial at the highest rung: one score per seed, and the standard error from the test sample that they share.
+
+    confirmed: whether these are fresh seeds, each of a run of its own.
+    """
 
     row: TrialRow
     seeds: tuple[float, ...]
     sample_error: float
+    confirmed: bool
 
 
-def leader(row: TrialRow, seeds: Sequence[float]) -> Leader:
-    """A scored row with the score of each seed behind it; without any the score itself stands for one."""
+def leader(row: TrialRow, seeds: Sequence[float], errors: Sequence[float], *, confirmed: bool) -> Leader:
+    """A scored row with the score of each seed and the sample error of each run behind it; else the score stands for a seed."""
     assert row.score is not None
-    assert row.score_low is not None
-    assert row.score_high is not None
-    scores = tuple(seeds) or (row.score,)
-    return Leader(row=row, seeds=scores, sample_error=sample_error(row.score, row.score_low, row.score_high, scores))
+    return Leader(
+        row=row, seeds=tuple(seeds) or (row.score,), sample_error=fmean(errors) if errors else 0.0, confirmed=confirmed
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +55,22 @@ def place(leaders: Sequence[Leader]) -> tuple[Placed, ...]:
 
 
 def interval(leader: Leader) -> Interval:
-    """Over its seeds, by bootstrap; of a single seed whatever its own run says, which is the draw of the test set."""
-    if len(leader.seeds) > 1 or leader.sample_error > 0:
+    """Over fresh seeds and the test sample; of a single run it is what the run says, which has seen each of its sequences."""
+    row = leader.row
+    if leader.confirmed and len(leader.seeds) > 1:
         return mean_interval(leader.seeds, leader.sample_error).within(0.0, 1.0)
-    value = leader.seeds[0]
-    return Interval(value, value, value, "test_sample")
+    assert row.score is not None
+    assert row.score_low is not None
+    assert row.score_high is not None
+    return Interval(row.score, row.score_low, row.score_high, row.interval or "test_sample")
 
 
-def sample_error(score: float, low: float, high: float, seeds: Sequence[float]) -> float:
-    """The standard error from the test sample alone, taken back out of a 95 % interval that may cover seeds too.
-
-    The interval is cut at the ends of the scale, so that the longer of its two sides is the whole one.
-    """
-    reach = max(high - score, score - low)
-    over_seeds = 0.0
-    if len(seeds) > 1:
-        over_seeds = float(stdtrit(len(seeds) - 1, 0.975)) * stdev(seeds) / math.sqrt(len(seeds))
-    return math.sqrt(max(0.0, reach**2 - over_seeds**2)) / NORMAL_975
+def sample_error(found: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> float:
+    """The standard error of a run's score from the draw of the test sequences; 0 where its results tell of seeds instead."""
+    if any(len(task["values"]) > 1 for task in found):
+        return 0.0
+    reaches = []
+    for result in found:
+        task, value, error = tasks[result["task"]], result["values"][0], result["standard_error"]
+        reaches.append(abs(task.score(value + error) - task.score(value - error)) / 2)
+    return math.hypot(*reaches) / len(found)
