@@ -193,20 +193,20 @@ def growth(grown: Sequence[Progress]) -> Markup | None:
     return drawing(HEIGHT, f"The best score grew to {last.best:.4f} over {last.optimiser_steps:,} optimiser steps.", *parts)
 
 
-SMALL: Final = (190, 128)
+SMALL: Final = (160, 124)
 
 
 def rate_curve(curve: RateCurve) -> Markup:
     """Validation score against the learning rate, the chosen one marked."""
     width, height = SMALL
-    x = Scale.around([point.learning_rate for point in curve.points], 40, width - 8, log=True)
+    x = Scale.around([point.learning_rate for point in curve.points], 34, width - 8, log=True)
     y = Scale.around([point.validation for point in curve.points], height - BOTTOM, 20)
     places = [(x(point.learning_rate), y(point.validation)) for point in curve.points]
     name = f"{name_of(curve.number, curve.reference)}, {curve.task}"
     parts = [
         text(2, 10, name, "start", "title"),
-        *(line(40, y(tick), width - 8, y(tick), "grid") for tick in y.ticks()[::2]),
-        *(text(36, y(tick) + 3.5, _number(tick), "end", "tick") for tick in y.ticks()[::2]),
+        *(line(34, y(tick), width - 8, y(tick), "grid") for tick in y.ticks()[::2]),
+        *(text(30, y(tick) + 3.5, _number(tick), "end", "tick") for tick in y.ticks()[::2]),
         *(
             text(x(point.learning_rate), height - 20, f"{point.learning_rate:g}", "middle", "tick")
             for point in curve.points[::2]
