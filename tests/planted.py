@@ -9,7 +9,6 @@ from random import Random
 from statistics import fmean
 from typing import Literal
 
-from nas.confirmation import interval
 from nas.ports import RunRecord
 from nas.protocol import Protocol
 from nas.run import (
@@ -154,7 +153,8 @@ def _finished(key: RunKey, result: Result | None = None, failure: Failure | None
 def _confirmed(results: list[Result]) -> Confirmed:
     """What fresh seeds say together."""
     scores = [result.score for result in results]
-    low, high = interval(scores) if len(scores) > 1 else (results[0].score_low, results[0].score_high)
+    own = mean_interval(scores).within(0, 1) if len(scores) > 1 else None
+    low, high = (own.low, own.high) if own else (results[0].score_low, results[0].score_high)
     covers: Literal["replicas", "test_sample"] = "replicas" if len(scores) > 1 else "test_sample"
     mean = fmean(scores)
     return Confirmed(score=mean, score_low=low, score_high=high, interval=covers, n_seeds=len(scores), metrics={"score": mean})

@@ -1,5 +1,6 @@
 """What tasks that foretell measurements have in common."""
 
+import math
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -44,4 +45,4 @@ class ForecastTask(Task):
 
     def score(self, value: float) -> float:
         """1 minus the normalised root mean square error, 0 for the mean or worse: the root still tells small errors apart."""
-        return max(0.0, 1 - max(0.0, value) ** 0.5)
+        return max(0.0, 1 - math.sqrt(max(0.0, value)))

@@ -1,5 +1,7 @@
 """Accuracy against the number of loops in evaluation."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -22,7 +24,7 @@ def small(name: str) -> Architecture:
     return ZOO[name].build(d_model=32, vocab_size=16)
 
 
-def _measured(*of: object) -> Measured:
+def _measured(*of: Any) -> Measured:
     found = measuring.measure(*of)
     assert found is not None
     return found
