@@ -68,7 +68,7 @@ def test_write_moves_come_after_rows_and_pass_through_every_state(store: Postgre
     [
         (TrialState.COMPLETED, TrialState.RUNNING),
         (TrialState.COMPLETED, TrialState.COMPLETED),
-        (TrialState.QUEUED, TrialState.COMPLETED),
+        (TrialState.QUEUED, TrialState.PAUSED),
         (TrialState.PAUSED, TrialState.RUNNING),
         (TrialState.INFEASIBLE, TrialState.QUEUED),
     ],
