@@ -1,4 +1,4 @@
-"""Pointer chasing: every node asks for what its chain began with, k look-ups back (k-hop, arXiv 2402.09268, 2502.17416)."""
+"""Pointer chasing: what did a chain of pointers begin with, k look-ups back? (k-hop, arXiv 2402.09268, 2502.17416)"""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -8,14 +8,14 @@ from nas.tasks.task import RecallTask, TaskMetric
 
 
 class KHop(RecallTask):
-    """Accuracy of the label that a node's chain of pointers ends in, over nodes 1 to `n_hops` pointers away, in equal parts.
+    """Accuracy of the label that a pointer leads to in the end, over pointers of 1 to `n_hops` hops, in equal parts.
 
-    `n_chains` nodes are given one label each, then `n_hops` times every chain grows by a node: "pointer new", where pointer is
-    the chain's last node. Chains take turns in random order and names are drawn anew, so nothing but the pointers tells the
-    chains apart: hop by hop, an attention layer or a loop over it can only look up what the one before it has found out. The
-    same step again is all that is needed, and nodes near their label are learnt first, so looped models can learn it within
-    minutes. The published k-hop induction asks for a look-up of its own at every place; there few hops give no hint of many.
-    In theory pointers to pointers double the hops with every layer. Labels are asked for at the pointer and the new node.
+    `n_chains` nodes are given one label each, "node label"; then `n_hops` times every chain grows by a new node that points to
+    its last one, "node pointer". Chains take turns in random order and names are drawn anew, so nothing but the pointers tells
+    chains apart: a layer can only look up what the layers before it have found out, one hop after the other. The step is the
+    same at every hop, and few hops are learnt before many, so the accuracy at each number of hops shows how deep a model
+    really is. The published k-hop induction asks for a look-up of its own at every place; there few hops give no hint of many.
+    In theory pointers to pointers double the hops with every layer.
     """
 
     title: ClassVar[str] = "k-hop pointer chasing"

@@ -1,9 +1,9 @@
 """Pointer chasing: labels, and chains of nodes that grow from them in turns.
 
-    blanks | label node, of every chain | pointer node, of every chain | pointer node, of every chain | ...
+    blanks | node label, of every chain | node pointer, of every chain | node pointer, of every chain | ...
 
-In each round the chains come in random order, and a pointer is the node that its chain got in the round before. The target is
-the chain's label, at every token but the labels. Tokens: labels, names of nodes, the blank. The splits are apart by their
+In each round the chains come in random order, and a pointer is the node that its chain got in the round before. The target at
+a pointer is the chain's label. Tokens: labels, names of nodes, the blank. The splits are apart by their
 seeds: a sequence is drawn from a stream named for its split. Letters: B sequences, R rounds, C chains.
 """
 
@@ -40,17 +40,12 @@ class KHopGenerator(RecallGenerator):
         """`n_test` sequences."""
         return _sequences(self._task, self._task.n_test, derive(self._seed, "test"))
 
-    def sequence_values(self, predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The share of labels found; the nodes that stand beside theirs are there to learn from and do not count."""
-        n_counted = 2 * self._task.n_chains * self._task.n_hops
-        return super().sequence_values(predictions[:, -n_counted:], targets[:, -n_counted:])
-
     def further_metrics(self, evaluation: Evaluation) -> Mapping[str, float]:
         """Macro accuracy, and accuracy for each number of hops."""
         assert evaluation.choices_BT is not None
-        width = 2 * self._task.n_chains
+        n_chains, n_asked = self._task.n_chains, self._task.n_chains * self._task.n_hops
         right_BT = (evaluation.choices_BT == evaluation.targets).double()
-        rounds = torch.split(right_BT[:, -width * self._task.n_hops :], width, dim=1)
+        rounds = torch.split(right_BT[:, -2 * n_asked + 1 :: 2], n_chains, dim=1)
         by_hops = {f"accuracy@hops={k}": one.mean().item() for k, one in zip(self._task.hops(), rounds, strict=True)}
         return {**super().further_metrics(evaluation), **by_hops}
 
@@ -64,11 +59,11 @@ def _sequences(task: KHop, n_sequences: int, seed: int) -> Batch:
     pointers_BRC = np.concatenate([labels, nodes_BRC[:, :-1]], axis=1)
 
     order_BRC = rng.permuted(np.broadcast_to(np.arange(task.n_chains), shape), axis=2)
-    pairs = np.stack([np.take_along_axis(part, order_BRC, axis=2) for part in (pointers_BRC, nodes_BRC)], axis=-1)
+    pairs = np.stack([np.take_along_axis(part, order_BRC, axis=2) for part in (nodes_BRC, pointers_BRC)], axis=-1)
     tokens = np.full((n_sequences, task.sequence_length), task.vocab_size - 1)
     tokens[:, -2 * task.n_nodes :] = pairs.reshape(n_sequences, -1)
     targets = np.full_like(tokens, IGNORED)
     asked_BRC = np.take_along_axis(np.broadcast_to(labels, shape), order_BRC, axis=2)
-    targets[:, -2 * task.n_nodes :] = asked_BRC.repeat(2, axis=2).reshape(n_sequences, -1)
-    targets[tokens < task.n_labels] = IGNORED
+    # at every second token behind the first round
+    targets[:, -2 * task.n_chains * task.n_hops + 1 :: 2] = asked_BRC[:, 1:].reshape(n_sequences, -1)
     return Batch(torch.from_numpy(tokens), torch.from_numpy(targets))
