@@ -153,8 +153,8 @@ def _finished(key: RunKey, result: Result | None = None, failure: Failure | None
 def _confirmed(results: list[Result]) -> Confirmed:
     """What fresh seeds say together."""
     scores = [result.score for result in results]
-    own = mean_interval(scores).within(0, 1) if len(scores) > 1 else None
-    low, high = (own.low, own.high) if own else (results[0].score_low, results[0].score_high)
+    found = mean_interval(scores).within(0.0, 1.0) if len(scores) > 1 else None
+    low, high = (found.low, found.high) if found else (results[0].score_low, results[0].score_high)
     covers: Literal["replicas", "test_sample"] = "replicas" if len(scores) > 1 else "test_sample"
     mean = fmean(scores)
     return Confirmed(score=mean, score_low=low, score_high=high, interval=covers, n_seeds=len(scores), metrics={"score": mean})
