@@ -21,6 +21,7 @@ class Compression(SampledRecall):
     vocab_size: Annotated[int, Field(ge=3, le=1_000_000)] = 16
     """The last one is the compression token."""
     sequence_length: Annotated[int, Field(ge=2, le=65_536)] = 32
+    """Tokens of a sequence, with the compression token."""
 
     @property
     def causal(self) -> bool:

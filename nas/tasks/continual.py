@@ -24,13 +24,17 @@ class Continual(RecallTask):
 
     name: Literal["continual"] = "continual"
     vocab_size: Annotated[int, Field(ge=9, le=1_000_000)] = 129
+    """Tokens: keys and values of both tasks, and the insert token."""
     sequence_length: Annotated[int, Field(ge=2, le=65_536, multiple_of=2)] = 32
+    """Tokens of a sequence, two for each key."""
     switch_step: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Steps on the first task; every rung must have more."""
     ewc: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     """0: nothing holds the weights."""
     n_validation: Annotated[int, Field(ge=16, le=100_000, multiple_of=2)] = 128
+    """Sequences that choose the learning rate."""
     n_test: Annotated[int, Field(ge=16, le=100_000, multiple_of=2)] = 256
+    """Sequences that the reported value is taken on."""
 
     @model_validator(mode="after")
     def _halves(self) -> Self:

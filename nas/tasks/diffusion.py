@@ -22,14 +22,16 @@ class Diffusion(Task):
     higher_is_better: ClassVar[bool] = False
     name: Literal["diffusion"] = "diffusion"
     sequence_length: Literal[64] = 64
+    """Pixels of an image."""
     schedule: Literal["cosine", "linear"] = "cosine"
     """a^2 at level t: cosine (arXiv 2102.09672), or DDPM's betas from 1e-4 to 0.02 a thousandth (2006.11239) in the limit of
     small steps."""
     n_held_out_per_class: Annotated[int, Field(ge=2, le=60)] = 27
     """Digits of each class for validation, and as many for test; the others are trained on."""
     n_validation: Annotated[int, Field(ge=16, le=100_000)] = 512
-    """Noisy images; the images repeat, their levels and noise do not."""
+    """Noisy images that choose the learning rate; the images repeat, their levels and noise do not."""
     n_test: Annotated[int, Field(ge=16, le=100_000)] = 1024
+    """Noisy images that the reported value is taken on."""
 
     @property
     def causal(self) -> bool:

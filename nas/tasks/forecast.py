@@ -22,7 +22,9 @@ class ForecastTask(Task):
     horizon: Annotated[int, Field(ge=2, le=256)] = 8
     """Steps that the model also foretells from its own predictions, from one place in each sequence."""
     n_validation: Annotated[int, Field(ge=16, le=100_000)] = 128
+    """Sequences that choose the learning rate."""
     n_test: Annotated[int, Field(ge=16, le=100_000)] = 256
+    """Sequences that the reported value is taken on."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

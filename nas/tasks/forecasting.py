@@ -40,13 +40,19 @@ System = Annotated[Sines | DampedOscillators | Lorenz, Field(discriminator="kind
 
 
 class Forecasting(ForecastTask):
-    """Foretell generated dynamics. Every sequence draws its own parameters, which the model must find in what it reads."""
+    """Foretell generated dynamics. Every sequence draws its own parameters, which the model must find in what it reads.
+
+    `sines` (`n_channels`, `n_sines`): each channel a sum of sines of random phases and frequencies. `damped_oscillators`
+    (`n_channels`): each channel x'' + 2 z w x' + w^2 x = 0 with random w, z and phase. `lorenz` (`step`): the three variables
+    of the Lorenz system on its attractor, rho from 26 to 32, a value every `step` of time.
+    """
 
     title: ClassVar[str] = "Forecasting of generated dynamics"
     source: ClassVar[str] = "generated from equations"
 
     name: Literal["forecasting"] = "forecasting"
     system: System = Sines()
+    """What moves: `sines`, `damped_oscillators` or `lorenz`, each with knobs of its own."""
 
     @property
     def channels(self) -> int:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from nas.tasks.forecast import ForecastTask
 
+ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
+
 
 class SeriesForecasting(ForecastTask):
     """Foretell the measurements of a file below the data root: the last tenth of the time tests, the tenth before validates.
@@ -19,9 +21,9 @@ class SeriesForecasting(ForecastTask):
     source: ClassVar[str] = "measurements of the user"
 
     name: Literal["series_forecasting"] = "series_forecasting"
-    file: Annotated[str, Field(min_length=1, max_length=1024)]
+    file: Annotated[str, Field(min_length=1, max_length=1024)] = "measurements.csv"
     """A path relative to the data root."""
-    columns: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(min_length=1, max_length=256)]
+    columns: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=256)] = ("value",)
     """Names of the header, or "1", "2", … where there is none; the model reads and foretells all of them."""
     series_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """SHA-256 of the columns as read; found at submission when it is left out. Runs on other measurements fail."""
