@@ -30,6 +30,8 @@ class KHop(RecallTask):
     """Tokens: blanks in front, and two for each of the nodes."""
     vocab_size: Annotated[int, Field(ge=8, le=1_000_000)] = 64
     """Labels in the lower half; names, of which a sequence has one for each node; the blank."""
+    steps_per_hop: Annotated[int, Field(ge=0, le=1_000_000)] = 150
+    """Training asks for one hop at first, and for one more every so many steps; 0: for all from the start."""
     n_validation: Annotated[int, Field(ge=16, le=100_000)] = 256
     """Sequences that choose the learning rate."""
     n_test: Annotated[int, Field(ge=16, le=100_000)] = 512
@@ -66,6 +68,10 @@ class KHop(RecallTask):
     def hops(self) -> range:
         """Every number of hops."""
         return range(1, self.n_hops + 1)
+
+    def hops_at(self, step: int) -> int:
+        """The most hops that 0-based training step asks for."""
+        return min(self.n_hops, 1 + step // self.steps_per_hop) if self.steps_per_hop else self.n_hops
 
     def chance(self) -> float:
         """Guessing among the labels that were given."""

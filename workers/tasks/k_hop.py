@@ -29,8 +29,13 @@ class KHopGenerator(RecallGenerator):
         self.digest = hashlib.sha256(f"{task.canonical_json()} {seed}".encode()).hexdigest()
 
     def train_batch(self, replica: int, step: int, batch_size: int) -> Batch:
-        """Fresh chains for every step."""
-        return _sequences(self._task, batch_size, derive(self._seed, "train", replica, step))
+        """Fresh chains for every step; early on the loss asks for few hops only."""
+        task = self._task
+        batch = _sequences(task, batch_size, derive(self._seed, "train", replica, step))
+        n_left_out = task.n_hops - task.hops_at(step)
+        if n_left_out:
+            batch.targets[:, -2 * task.n_chains * n_left_out :] = IGNORED
+        return batch
 
     def validation(self) -> Batch:
         """`n_validation` sequences."""

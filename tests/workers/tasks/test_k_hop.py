@@ -105,3 +105,15 @@ def test_splits_steps_replicas_and_seeds_differ_and_equal_seeds_agree():
 def test_settings_that_make_no_task_are_refused(settings, reason):
     with pytest.raises(ValidationError, match=reason):
         KHop(**settings)
+
+
+def test_training_asks_for_one_more_hop_every_so_many_steps():
+    task = KHop(steps_per_hop=10)
+    generator, at_once = build(task, 1, None), build(KHop(steps_per_hop=0), 1, None)
+    for step, n_hops in [(0, 1), (9, 1), (10, 2), (49, 5), (50, 6), (1000, 6)]:
+        batch, whole = generator.train_batch(0, step, 4), at_once.train_batch(0, step, 4)
+        asked = (batch.targets != IGNORED).sum(1)
+        assert (asked == task.n_chains * n_hops).all()
+        assert torch.equal(batch.inputs, whole.inputs)
+        kept = task.sequence_length - 2 * task.n_chains * (task.n_hops - n_hops)
+        assert torch.equal(batch.targets[:, :kept], whole.targets[:, :kept])
