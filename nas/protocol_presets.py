@@ -10,6 +10,7 @@ from typing import Any
 from nas.protocol import Protocol, Recipe, Rung
 from nas.tasks import (
     MQAR,
+    Compression,
     FuzzyRecall,
     InContextRecall,
     Memorization,
@@ -47,6 +48,11 @@ def mad_selective_copying() -> Protocol:
     return _mad(_selective_copying())
 
 
+def mad_compression() -> Protocol:
+    """The part of MAD that is compression."""
+    return _mad(_compression())
+
+
 def mad_memorization() -> Protocol:
     """The part of MAD that is memorization."""
     return _mad(_memorization())
@@ -60,6 +66,7 @@ def mad_mini() -> Protocol:
             FuzzyRecall(sequence_length=48, key_length=2, value_length=2),
             NoisyRecall(vocab_size=24, noise_vocab_size=8, sequence_length=32),
             SelectiveCopying(sequence_length=32, n_copied=8),
+            Compression(),
             Memorization(vocab_size=128),
         ),
         rungs=(Rung(steps=300), Rung(steps=900)),
@@ -155,6 +162,11 @@ def _selective_copying() -> list[SampledRecall]:
     return _sweep(baseline, vocab_size=(32, 64, 128), sequence_length=(512, 1024), n_train=_FEWER, n_copied=(32, 64, 96))
 
 
+def _compression() -> list[SampledRecall]:
+    baseline = Compression(n_train=PUBLISHED_N_TRAIN)
+    return _sweep(baseline, vocab_size=(32, 64, 128), sequence_length=(64, 128, 256), n_train=_FEWER)
+
+
 def _memorization() -> list[SampledRecall]:
     return _sweep(Memorization(n_train=256), vocab_size=(512, 1024, 2048, 4096, 8192))
 
@@ -177,6 +189,7 @@ SWEEPS: dict[str, Callable[[], list[SampledRecall]]] = {
     "fuzzy_recall": _fuzzy_recall,
     "noisy_recall": _noisy_recall,
     "selective_copying": _selective_copying,
+    "compression": _compression,
     "memorization": _memorization,
 }
 
@@ -186,6 +199,7 @@ PRESETS: dict[str, Callable[[], Protocol]] = {
     "mad_fuzzy_recall": mad_fuzzy_recall,
     "mad_noisy_recall": mad_noisy_recall,
     "mad_selective_copying": mad_selective_copying,
+    "mad_compression": mad_compression,
     "mad_memorization": mad_memorization,
     "mad_mini": mad_mini,
     "recall_mini": recall_mini,
