@@ -15,7 +15,8 @@ class KHop(RecallTask):
     chains apart: a layer can only look up what the layers before it have found out, one hop after the other. The step is the
     same at every hop, and few hops are learnt before many, so the accuracy at each number of hops shows how deep a model
     really is. The published k-hop induction asks for a look-up of its own at every place; there few hops give no hint of many.
-    In theory pointers to pointers double the hops with every layer.
+    Depth pays by more than its number: a layer may also move pointers on to what they point to, which doubles the hops (one
+    look-up reaches 1 hop, two in a row learnt to reach 3). A convolution or a layer must first bring each node to its pointer.
     """
 
     title: ClassVar[str] = "k-hop pointer chasing"
