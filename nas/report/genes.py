@@ -1,7 +1,7 @@
 """Which gene won, as a report shows it: main effects and pairs, and Optuna's own importances beside them."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Final
 
@@ -10,7 +10,8 @@ import optuna
 from nas.report.document import Attribution, Estimate, GeneEffect, GeneLevel, GenePair
 from nas.report.evidence import Evidence, TrialEvidence
 from nas.statistics.attribution import Interaction, MainEffect, attribute
-from nas.statistics.importances import optuna_importances
+from nas.trial import Params
+from search_spaces.space import Space
 
 ENOUGH: Final = 0.5
 """The share of the search's trials that a rung must have: who goes on is chosen by score, which hides what genes do."""
@@ -29,11 +30,7 @@ def attribution(evidence: Evidence) -> Attribution:
     trials = [trial for trial in own if rung in trial.rungs]
     params, scores = [trial.params for trial in trials], [trial.rungs[rung].score for trial in trials]
     found = attribute(params, scores)
-    with _QUIET, warnings.catch_warnings():
-        # it warns of few trials, of which the report says how many there are
-        warnings.simplefilter("ignore", UserWarning)
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        theirs = optuna_importances(evidence.spec.space, params, scores)
+    theirs = _importances(evidence.spec.space, params, scores)
     return Attribution(
         rung=rung,
         n_trials=found.n_trials,
@@ -42,6 +39,18 @@ def attribution(evidence: Evidence) -> Attribution:
         genes=tuple(_gene(effect, theirs) for effect in found.main),
         pairs=tuple(map(_pair, found.interactions)),
     )
+
+
+def _importances(space: Space, params: Sequence[Params], scores: Sequence[float]) -> Mapping[str, float]:
+    """Optuna's, without what it says while it computes them."""
+    # it loads scikit-learn where that is installed: a quarter of the time that the API takes to start, for a report alone
+    from nas.statistics.importances import optuna_importances
+
+    with _QUIET, warnings.catch_warnings():
+        # it warns of few trials, of which the report says how many there are
+        warnings.simplefilter("ignore", UserWarning)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        return optuna_importances(space, params, scores)
 
 
 def _rung(own: list[TrialEvidence]) -> int | None:
