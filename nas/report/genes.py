@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Final
 
-import optuna
-
 from nas.report.document import Attribution, Estimate, GeneEffect, GeneLevel, GenePair
 from nas.report.evidence import Evidence, TrialEvidence
 from nas.statistics.attribution import Interaction, MainEffect, attribute
@@ -43,7 +41,9 @@ def attribution(evidence: Evidence) -> Attribution:
 
 def _importances(space: Space, params: Sequence[Params], scores: Sequence[float]) -> Mapping[str, float]:
     """Optuna's, without what it says while it computes them."""
-    # it loads scikit-learn where that is installed: a quarter of the time that the API takes to start, for a report alone
+    # they load scikit-learn where that is installed: a quarter of the time that the API takes to start, for a report alone
+    import optuna
+
     from nas.statistics.importances import optuna_importances
 
     with _QUIET, warnings.catch_warnings():
