@@ -1,7 +1,7 @@
 """The report of a study of 1,000 trials at three rungs, read from the real store: data as one document, and as one page.
 
-Every trial has all rungs, three learning rates, two tasks and loss curves: the most that a study of this size can hold. Then what
-takes longest of its statistics: groups of ties among 1,000 trials of three seeds, effects and pairs of 20 genes.
+Every trial has all rungs, three learning rates, two tasks and loss curves: the most that a study of this size can hold. Then
+what takes longest of its statistics: groups of ties among 1,000 trials of three seeds, effects and pairs of 20 genes.
 """
 
 import time
