@@ -1,6 +1,6 @@
 """Which order of two mixers recalls: stacks of the recorded study docs/studies/recall-gap, one seed each, at its full budget.
 
-About six CPU minutes. The recorded study has nine stacks with three seeds each, and the intervals.
+About five CPU minutes. The recorded study has six stacks, seeds of their own to confirm them, and the intervals.
 """
 
 import json
@@ -18,6 +18,7 @@ from workers.evaluate import evaluate
 
 STUDY = Path(__file__).parents[2] / "docs" / "studies" / "recall-gap" / "study.json"
 SOLVED = Goal(of="value", at="least", bound=0.95)
+FALLS_SHORT = Goal(of="value", at="most", bound=0.9)
 UNSOLVED = Goal(of="value", at="most", bound=0.5)
 
 
@@ -27,7 +28,7 @@ def figures() -> Iterator[Figure]:
     for first, second, goal in (
         ("short_conv", "attention", SOLVED),
         ("attention", "short_conv", UNSOLVED),
-        ("linear_attention", "linear_attention", UNSOLVED),
+        ("short_conv", "linear_attention", FALLS_SHORT),
     ):
         accuracy = _evaluated(first, second).score
         yield figure(f"recall_{first}_{second}", accuracy, "accuracy", goal, better="higher")
