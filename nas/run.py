@@ -43,8 +43,8 @@ class Run(Document):
 
     `data_seed` is the same for all trials of a study (everybody sees the same data), `seed` is the trial's own.
     `resume` names the checkpoint folder of the rung below, relative to the workspace; None trains from scratch.
-    A run above the last rung confirms: from scratch, with a seed of its own, for the last rung's steps, at `rates` alone: the
-    learning rates that the last rung chose, by task.
+    A run above the last rung confirms: from scratch, with a seed and training data of its own, for the last rung's steps, at
+    `rates` alone: the learning rates that the last rung chose, by task.
     """
 
     study_id: str

@@ -167,11 +167,12 @@ class _Evaluation:
 
     def _advance(self, training: Training, subject: Subject, replica: int) -> None:
         batch_size, before = self._run.protocol.recipe.batch_size, training.progress.step
+        stream = replica + _first_stream(self._run)
 
         def batch_of(step: int) -> Batch:
             self._energy.look()
             with self._log.data:
-                batch = subject.generator.train_batch(replica, step, batch_size)
+                batch = subject.generator.train_batch(stream, step, batch_size)
             self._log.tokens += batch.inputs.shape[0] * batch.inputs.shape[1]
             return batch
 
@@ -305,6 +306,15 @@ def _checked_rung(run: Run) -> Rung:
     if unknown or run.rates.keys() != set(run.protocol.task_keys()):
         raise Invalid("rates must name one learning rate of the grid for every task of the protocol, as the last rung chose it")
     return Rung(steps=rungs[-1].steps)
+
+
+def _first_stream(run: Run) -> int:
+    """Which of its tasks' streams of training data the first replica sees: a run that confirms has one that nobody saw before.
+
+    It is the same for all trials, so that they can be compared seed by seed.
+    """
+    rungs = run.protocol.rungs
+    return rungs[-1].replicas + run.rung - len(rungs) if run.rates else 0
 
 
 def _checked_params(architecture: Architecture, protocol: Protocol) -> int:

@@ -16,6 +16,7 @@ from search_spaces.primitives import CostContext
 from search_spaces.primitives.fnet import FNet
 from tests.workers.runs import HYBRID, PROTOCOL, RECALL, make_run, protocol
 from workers import evaluate as evaluate_module
+from workers import tasks
 from workers.evaluate import evaluate, main
 from workers.model import build
 
@@ -85,6 +86,28 @@ def test_rungs_that_resume_equal_one_that_never_stopped(tmp_path):
     for artifact in whole.artifacts:
         path = f"studies/study/trials/3/rung-2/attempt-1/{artifact.path}"
         assert (tmp_path / "chain" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes()
+
+
+def test_runs_that_confirm_have_training_data_that_no_other_run_has(tmp_path, monkeypatch):
+    seen, build_task = [], tasks.build
+
+    def spied(task, *arguments):
+        generator = build_task(task, *arguments)
+        original = generator.train_batch
+
+        def train_batch(replica, step, batch_size):
+            batch = original(replica, step, batch_size)
+            seen.append(batch.inputs.numpy().tobytes())
+            return batch
+
+        generator.train_batch = train_batch
+        return generator
+
+    monkeypatch.setattr(tasks, "build", spied)
+    rules = protocol(rungs=(Rung(steps=2, replicas=2),), learning_rates=(0.001,))
+    for rung in (0, 1, 2):
+        succeeded(make_run(protocol=rules, rung=rung, rates={"mqar": 0.001} if rung else {}), tmp_path)
+    assert len(seen) == len(set(seen)) == 2 * 2 + 2 + 2
 
 
 @pytest.mark.parametrize("victim", ["weights", "optimiser", "trainings.json", "manifest.json", "folder"])
