@@ -69,7 +69,7 @@ def mad_mini() -> Protocol:
             Compression(),
             Memorization(vocab_size=128),
         ),
-        rungs=(Rung(steps=300), Rung(steps=900)),
+        rungs=(Rung(steps=200), Rung(steps=600)),
         learning_rates=(1e-3, 3e-3, 1e-2),
         recipe=Recipe(batch_size=64),
     )
