@@ -71,8 +71,8 @@ class Spent(Document):
 class Noise(Document):
     """How much a score moves when nothing but the seed does. `task` is None for the whole score.
 
-    detectable_difference: between two means of `n_seeds` seeds, seen 4 times in 5. measured_with: references, or every trial
-    where no reference has two seeds.
+    detectable_difference: between two means of `n_seeds` seeds, the fewest that were measured, seen 4 times in 5.
+    measured_with: references, or every trial where no reference has two seeds.
     """
 
     task: str | None

@@ -90,6 +90,11 @@ class TrialEvidence:
     fresh: tuple[Measured, ...]
 
     @property
+    def feasible(self) -> bool:
+        """Whether it keeps its study's constraints."""
+        return self.row.state is not TrialState.INFEASIBLE
+
+    @property
     def fresh_scores(self) -> tuple[float, ...]:
         """One score for each fresh seed."""
         return tuple(score for run in self.fresh for score in run.by_seed)
@@ -108,10 +113,8 @@ class Evidence:
     @property
     def highest(self) -> int | None:
         """The highest rung that any feasible trial has a score at; above the last one are confirmations."""
-        return max((row.rung for row in self._feasible() if row.rung is not None), default=None)
-
-    def _feasible(self) -> Iterator[TrialRow]:
-        return (trial.row for trial in self.trials if trial.row.state is not TrialState.INFEASIBLE)
+        rungs = (trial.row.rung for trial in self.trials if trial.feasible)
+        return max((rung for rung in rungs if rung is not None), default=None)
 
     def at(self, rung: int) -> tuple[TrialEvidence, ...]:
         """The trials with a result at this rung, by number."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
@@ -10,7 +11,6 @@ from nas.report.evidence import Evidence, TrialEvidence
 from nas.report.standings import MAX_LEADERS, Leader, Placed, leader, place
 from nas.statistics.noise import NoiseFloor, noise_floor
 from nas.statistics.winner import expected_drop, winners_curse
-from nas.trial import TrialState
 from search_spaces.architecture import Architecture
 from search_spaces.summary import shares
 
@@ -22,7 +22,7 @@ def leaders(evidence: Evidence) -> tuple[Placed, ...]:
     highest, last = evidence.highest, evidence.spec.protocol.last_rung
     if highest is None:
         return ()
-    found = [trial for trial in evidence.trials if trial.row.rung == highest and trial.row.state is not TrialState.INFEASIBLE]
+    found = [trial for trial in evidence.trials if trial.row.rung == highest and trial.feasible]
     ordered = sorted(found, key=lambda trial: (-(trial.row.score or 0.0), trial.row.number))
     return place([_leader(trial, highest, last) for trial in ordered[:MAX_LEADERS]])
 
@@ -65,25 +65,49 @@ def _standing(rank: int, placed: Placed, architecture: Architecture) -> Standing
 
 
 def noise(evidence: Evidence) -> tuple[Noise, ...]:
-    """Of the whole score and of each task, at the last rung that has two seeds of anything: references where they have two."""
-    rung = _rung_with_seeds(evidence)
-    if rung is None:
+    """Of the whole score and of each task, measured with references where they have two seeds.
+
+    At the last rung that has two replicas; where none has, over the fresh seeds of those that were confirmed.
+    """
+    repeated = _repeated(evidence)
+    references = tuple(each for each in repeated if each.is_reference)
+    chosen: Literal["references", "all trials"] = "references" if references else "all trials"
+    asked = references or repeated
+    if not asked:
         return ()
-    trials = evidence.at(rung)
-    references = tuple(trial for trial in trials if trial.row.reference is not None)
-    n_seeds = evidence.spec.protocol.rungs[rung].replicas
-    chosen: Literal["references", "all trials"] = "references" if n_seeds > 1 and references else "all trials"
-    asked = references if chosen == "references" else trials
+    n_seeds = min(len(each.scores) for each in asked)
     keys = evidence.spec.protocol.task_keys()
-    per_task = [(key, [trial.rungs[rung].tasks[key].scores for trial in asked]) for key in keys if len(keys) > 1]
-    groups: list[tuple[str | None, Groups]] = [(None, [trial.rungs[rung].by_seed for trial in asked]), *per_task]
+    per_task = [(key, [each.by_task[key] for each in asked]) for key in keys if len(keys) > 1]
+    groups: list[tuple[str | None, Groups]] = [(None, [each.scores for each in asked]), *per_task]
     floors = ((task, noise_floor(scores)) for task, scores in groups)
     return tuple(_noise(task, floor, chosen, n_seeds) for task, floor in floors if floor is not None)
 
 
-def _rung_with_seeds(evidence: Evidence) -> int | None:
-    rungs = evidence.spec.protocol.rungs
-    return max((at for at, rung in enumerate(rungs) if rung.replicas > 1 and evidence.at(at)), default=None)
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """A trial that has two seeds or more: the score of each, and those of each task."""
+
+    is_reference: bool
+    scores: Sequence[float]
+    by_task: Mapping[str, Sequence[float]]
+
+
+def _repeated(evidence: Evidence) -> tuple[_Repeated, ...]:
+    rungs, keys = evidence.spec.protocol.rungs, evidence.spec.protocol.task_keys()
+    rung = max((at for at, each in enumerate(rungs) if each.replicas > 1 and evidence.at(at)), default=None)
+    if rung is None:
+        runs = [(trial, trial.fresh) for trial in evidence.trials]
+    else:
+        runs = [(trial, (trial.rungs[rung],)) for trial in evidence.at(rung)]
+    found = (
+        _Repeated(
+            is_reference=trial.row.reference is not None,
+            scores=[score for run in own for score in run.by_seed],
+            by_task={key: [score for run in own for score in run.tasks[key].scores] for key in keys},
+        )
+        for trial, own in runs
+    )
+    return tuple(each for each in found if len(each.scores) > 1)
 
 
 def _noise(task: str | None, floor: NoiseFloor, chosen: Literal["references", "all trials"], n_seeds: int) -> Noise:
@@ -127,8 +151,9 @@ def winner(evidence: Evidence, placed: Sequence[Placed], floors: Iterable[Noise]
 
 
 def _own(evidence: Evidence) -> tuple[TrialEvidence, ...]:
-    """The search's own trials at the last rung."""
-    return tuple(trial for trial in evidence.at(evidence.spec.protocol.last_rung) if trial.row.reference is None)
+    """The search's own trials at the last rung that keep the study's constraints."""
+    found = evidence.at(evidence.spec.protocol.last_rung)
+    return tuple(trial for trial in found if trial.row.reference is None and trial.feasible)
 
 
 def _picked(evidence: Evidence) -> TrialEvidence | None:

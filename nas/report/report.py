@@ -115,7 +115,9 @@ def _warnings(
     elif not best.curse.confirmed:
         warnings.append(f"Fresh seeds do not confirm the score of trial {best.curse.number}, which the search would pick.")
     if not floors:
-        warnings.append("No trial has two seeds at any rung, so that the noise of seeds is not known: give a rung replicas.")
+        warnings.append(
+            "No trial has two seeds, so that the noise of seeds is not known: give a rung replicas, or set confirmation."
+        )
     if not evidence.spec.references:
         warnings.append("The study has no references, so that nothing published stands beside its winner: set references.")
     warnings += found.warnings

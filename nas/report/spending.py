@@ -56,7 +56,7 @@ def progress(evidence: Evidence) -> tuple[Progress, ...]:
     found: list[Progress] = []
     for trial, run in _in_time(evidence):
         steps += run.optimiser_steps
-        if trial.row.reference is None and run.rung == last and run.score > best:
+        if trial.row.reference is None and trial.feasible and run.rung == last and run.score > best:
             best = run.score
             found.append(Progress(optimiser_steps=steps, best=best))
     if found and found[-1].optimiser_steps < steps:

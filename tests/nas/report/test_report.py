@@ -1,15 +1,21 @@
 """Reports of studies whose truth was planted: every section finds it, and says so where there is nothing to find."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
+from sqlalchemy import Engine
 
 from nas.protocol import Protocol, Rung
 from nas.report.document import Report
+from nas.report.evidence import read_evidence
+from nas.report.leaders import leaders, noise, winner
+from nas.report.spending import progress
 from nas.study import Sampler, StudyState
 from nas.tasks import MQAR
-from nas.trial import Trial
+from nas.trial import Trial, TrialState
+from tests.nas.report.conftest import OWNER, Planted
 from tests.planted import Plan
 
 Reported = Callable[..., Report]
@@ -203,6 +209,30 @@ def test_a_study_of_single_seeds_has_no_noise_floor_and_says_so(reported: Report
     assert found.noise == ()
     assert {one.covers for one in found.leaderboard} == {"test_sample"}
     assert any("noise of seeds is not known" in warning for warning in found.warnings)
+
+
+def test_single_seeds_at_every_rung_leave_the_noise_to_fresh_seeds(reported: Reported) -> None:
+    plan = Plan(truth=ladder, n_trials=6, noise=0.02, confirmed=4, fresh=8)
+    found = reported(plan, protocol=Protocol(rungs=(Rung(steps=100),)))
+    (floor,) = found.noise
+    assert floor.low <= 0.02 <= (floor.high or 1)
+    assert (floor.measured_with, floor.n_architectures, floor.n_seeds) == ("all trials", 4, 8)
+    assert found.winner is not None
+    assert found.winner.curse is not None
+    assert found.winner.curse.expected_drop is not None
+
+
+def test_an_infeasible_trial_is_neither_picked_nor_progress(planted: Planted, reports_engine: Engine) -> None:
+    study_id = planted(Plan(truth=lambda trial: 0.1 * (1 + trial.number), n_trials=6, noise=0.001))
+    found = read_evidence(reports_engine, OWNER, study_id)
+    *others, best = found.trials
+    outside = replace(best, row=replace(best.row, state=TrialState.INFEASIBLE))
+    kept = replace(found, trials=(*others, outside))
+    placed = leaders(kept)
+    won = winner(kept, placed, noise(kept))
+    assert won is not None
+    assert won.number == won.picked == 4
+    assert progress(kept)[-1].best < 0.55 < progress(found)[-1].best
 
 
 def test_a_report_survives_json(full: Report, empty: Report) -> None:
