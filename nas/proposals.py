@@ -137,7 +137,9 @@ class Proposals:
         elif state in (TrialState.FAILED, TrialState.CANCELLED):
             self.fail(number)
         elif standing.searched:
-            self.tell(number, standing.searched[-1], standing.cost)
+            # fresh seeds come after the search, which never hears of them
+            searched = standing.searched[: len(self._spec.protocol.rungs)]
+            self.tell(number, searched[-1], standing.cost)
 
     def _judge(self, trial: Trial) -> Trial:
         reasons = filter(None, (trial.reason, explain(exact_metrics(trial.cost), self._limits)))

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from nas.ports import Standing
 from nas.proposals import MAX_BARREN, Proposals
+from nas.protocol import Protocol, Rung
 from nas.study import Constraint, Matched
 from nas.trial import TrialState
 from search_spaces.cost import price
@@ -110,6 +111,24 @@ def test_proposals_replayed_go_on_alike():
     assert {standing.state for standing in history} >= {TrialState.PAUSED, TrialState.INFEASIBLE}
     assert [live.propose() for _ in range(5)] == [replayed.propose() for _ in range(5)]
     assert live.n_trials == replayed.n_trials
+
+
+def test_proposals_replayed_hear_nothing_of_fresh_seeds():
+    fields = {"objectives": ("score", "learning_rate_sensitivity"), "protocol": Protocol(rungs=(Rung(steps=10),))}
+    trial = proposals(**fields).propose()
+    made = proposals(**fields)
+    made.replay(
+        Standing(
+            number=0,
+            state=TrialState.PAUSED,
+            params=trial.params,
+            digest=trial.architecture.digest,
+            cost=trial.cost,
+            # one learning rate alone has no sensitivity
+            searched=({"score": 0.5, "learning_rate_sensitivity": 0.125}, {"score": 0.75}),
+        )
+    )
+    assert heard(made, 0) == (0.5, 0.125)
 
 
 def test_proposals_rebuild_a_trial_from_its_genes():
