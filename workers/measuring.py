@@ -15,6 +15,7 @@ from workers.learner import Learner
 from workers.loops import can_loop, looping
 from workers.scoring import Measured
 from workers.tasks import Evaluation, Generator
+from workers.tasks.generator import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,20 @@ def measure(learner: Learner, subject: Subject, chunk: int, loops: Sequence[int]
     test = inference.evaluate(learner, generator, subject.test, chunk)
     if validation is None or test is None:
         return None
-    own, beyond = value(generator, test), _beyond(learner, subject, chunk)
-    named = {f"{subject.task.metric}@{name}": found for name, found in beyond.items() if found is not None}
-    gap = extrapolation_gap(subject.task, own, beyond)
-    at_loops = [dict(_at_loops(learner, subject, one, loops, chunk)) for one in (subject.test, subject.validation)]
     return Measured(
         value(generator, validation),
-        own,
+        value(generator, test),
         sample_error(subject.task, generator, test),
         further={
             **generator.further_metrics(test),
-            **named,
-            **({} if gap is None else {"extrapolation_gap": gap}),
-            **at_loops[0],
+            **_beyond(learner, subject, "test", value(generator, test), chunk),
+            **dict(_at_loops(learner, subject, subject.test, loops, chunk)),
         },
-        further_validation={**generator.further_metrics(validation), **at_loops[1]},
+        further_validation={
+            **generator.further_metrics(validation),
+            **_beyond(learner, subject, "validation", value(generator, validation), chunk),
+            **dict(_at_loops(learner, subject, subject.validation, loops, chunk)),
+        },
     )
 
 
@@ -77,16 +77,21 @@ def _weights(generator: Generator, evaluation: Evaluation) -> list[float]:
     return weights
 
 
-def _beyond(learner: Learner, subject: Subject, chunk: int) -> dict[str, float | None]:
-    """The metric on each of the task's further test sets; None where a prediction is not finite."""
-    found = {
-        name: inference.evaluate(learner, subject.generator, batch, chunk) for name, batch in subject.generator.beyond().items()
+def _beyond(learner: Learner, subject: Subject, split: Split, own: float, chunk: int) -> dict[str, float]:
+    """The metric on each of the task's further sets, without those where a prediction is not finite; and what longer ones lose
+    to the split's `own` value."""
+    evaluations = {
+        name: inference.evaluate(learner, subject.generator, batch, chunk)
+        for name, batch in subject.generator.beyond(split).items()
     }
-    return {name: None if one is None else value(subject.generator, one) for name, one in found.items()}
+    beyond = {name: None if one is None else value(subject.generator, one) for name, one in evaluations.items()}
+    gap = extrapolation_gap(subject.task, own, beyond)
+    named = {f"{subject.task.metric}@{name}": found for name, found in beyond.items() if found is not None}
+    return named if gap is None else {**named, "extrapolation_gap": gap}
 
 
 def extrapolation_gap(task: AnyTask, own: float, beyond: Mapping[str, float | None]) -> float | None:
-    """The score on test data of the task's own length minus that on the longest of its sets named `length=...`.
+    """The score at the task's own length minus that on the longest of its sets named `length=...`.
 
     Several of one length count by their mean, a set without finite predictions as 0. None where no set is longer than the task.
     """

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nas.tasks.task import RecallTask, TaskMetric
+from nas.tasks.task import RecallTask, TaskMetric, beyond_metrics
 
 
 class Needle(RecallTask):
@@ -48,11 +48,9 @@ class Needle(RecallTask):
         return self
 
     def further_metrics(self) -> tuple[TaskMetric, ...]:
-        """Accuracy at the other lengths."""
-        lengths = (
-            TaskMetric(f"accuracy@length={length}", f"Accuracy at length {length}", higher_is_better=True)
-            for length in self.test_lengths
-        )
+        """Accuracy at the other lengths, and what is lost on the longest."""
+        names = [f"length={length}" for length in self.test_lengths]
+        lengths = beyond_metrics(self.metric, self.higher_is_better, names, self.sequence_length)
         return (*super().further_metrics(), *lengths)
 
     def chance(self) -> float:

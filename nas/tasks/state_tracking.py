@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.tasks.task import RecallTask, TaskMetric
+from nas.tasks.task import RecallTask, TaskMetric, beyond_metrics
 
 MAX_ORDER = 360
 
@@ -66,12 +66,10 @@ class StateTracking(RecallTask):
         return math.prod({"Z": n, "S": math.factorial(n), "A": math.factorial(n) // 2}[letter] for letter, n in self.factors)
 
     def further_metrics(self) -> tuple[TaskMetric, ...]:
-        """Accuracy at the last position, and over all positions of other lengths."""
+        """Accuracy at the last position, over all positions of other lengths, and what is lost on the longest."""
         final = TaskMetric("final_accuracy", "Accuracy at the last position", higher_is_better=True)
-        lengths = (
-            TaskMetric(f"accuracy@length={length}", f"Accuracy at length {length}", higher_is_better=True)
-            for length in self.test_lengths
-        )
+        names = [f"length={length}" for length in self.test_lengths]
+        lengths = beyond_metrics(self.metric, self.higher_is_better, names, self.sequence_length)
         return (*super().further_metrics(), final, *lengths)
 
     def chance(self) -> float:

@@ -7,12 +7,16 @@ positions, V vocabulary, C channels.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from workers.batch import Batch
 from workers.learner import Learner
 from workers.model import Model
+
+Split = Literal["validation", "test"]
+"""What is measured on: sequences that choose, and those that the reported value is taken on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,11 @@ class Generator(ABC):
     def test(self) -> Batch:
         """The fixed sequences that the reported value is taken on."""
 
-    def beyond(self) -> Mapping[str, Batch]:
-        """Further test sets, such as longer sequences by `length=256`; the metric is reported on each as `metric@name`."""
+    def beyond(self, split: Split = "test") -> Mapping[str, Batch]:
+        """Further sets, such as longer sequences by `length=256`; the metric is reported on each as `metric@name`.
+
+        Those for validation have other sequences: a search that goes by them never sees test data.
+        """
         return {}
 
     def learner(self, model: Model) -> Learner:

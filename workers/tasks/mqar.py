@@ -12,6 +12,7 @@ import torch
 from nas.seeds import derive
 from nas.tasks.mqar import MQAR, MQARSize
 from workers.batch import IGNORED, Batch
+from workers.tasks.generator import Split
 from workers.tasks.streams import IntArray, StreamGenerator
 
 FloatArray = npt.NDArray[np.float64]
@@ -38,12 +39,11 @@ class MQARGenerator(StreamGenerator):
         """The values are all that is asked for, in training as well."""
         return _sequences(self._task, self._task.own_size, n_sequences, seed)
 
-    def beyond(self) -> dict[str, Batch]:
-        """`n_test` sequences of each further size."""
+    def beyond(self, split: Split = "test") -> dict[str, Batch]:
+        """As many sequences of each further size as the split has."""
         task = self._task
-        return {
-            size.name: _sequences(task, size, task.n_test, derive(self._seed, "beyond", size.name)) for size in task.further
-        }
+        n_sequences, stream = (task.n_test, "beyond") if split == "test" else (task.n_validation, "beyond, validation")
+        return {size.name: _sequences(task, size, n_sequences, derive(self._seed, stream, size.name)) for size in task.further}
 
 
 def _sequences(task: MQAR, size: MQARSize, n_sequences: int, seed: int) -> Batch:

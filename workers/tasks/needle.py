@@ -13,6 +13,7 @@ import torch
 from nas.seeds import derive
 from nas.tasks import Needle
 from workers.batch import IGNORED, Batch
+from workers.tasks.generator import Split
 from workers.tasks.recall import RecallGenerator
 
 
@@ -38,10 +39,11 @@ class NeedleGenerator(RecallGenerator):
         """`n_test` sequences."""
         return _sequences(self._task, self._task.n_test, self._task.sequence_length, derive(self._seed, "test"))
 
-    def beyond(self) -> Mapping[str, Batch]:
-        """`n_test` sequences of each further length."""
+    def beyond(self, split: Split = "test") -> Mapping[str, Batch]:
+        """As many sequences of each further length as the split has."""
+        n_sequences = self._task.n_test if split == "test" else self._task.n_validation
         return {
-            f"length={length}": _sequences(self._task, self._task.n_test, length, derive(self._seed, "test", length))
+            f"length={length}": _sequences(self._task, n_sequences, length, derive(self._seed, split, length))
             for length in self._task.test_lengths
         }
 

@@ -12,7 +12,7 @@ import torch
 from nas.seeds import derive
 from nas.tasks import StateTracking
 from workers.batch import Batch
-from workers.tasks.generator import Evaluation
+from workers.tasks.generator import Evaluation, Split
 from workers.tasks.groups import table
 from workers.tasks.recall import RecallGenerator
 
@@ -38,10 +38,11 @@ class StateTrackingGenerator(RecallGenerator):
         """`n_test` sequences."""
         return self._sequences(self._task.n_test, self._task.sequence_length, derive(self._seed, "test"))
 
-    def beyond(self) -> Mapping[str, Batch]:
-        """`n_test` sequences of each further length."""
+    def beyond(self, split: Split = "test") -> Mapping[str, Batch]:
+        """As many sequences of each further length as the split has."""
+        n_sequences = self._task.n_test if split == "test" else self._task.n_validation
         return {
-            f"length={length}": self._sequences(self._task.n_test, length, derive(self._seed, "test", length))
+            f"length={length}": self._sequences(n_sequences, length, derive(self._seed, split, length))
             for length in self._task.test_lengths
         }
 

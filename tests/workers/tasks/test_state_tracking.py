@@ -44,7 +44,7 @@ def test_longer_sequences_are_further_test_sets():
     assert {name: batch.inputs.shape for name, batch in beyond.items()} == {"length=16": (16, 16), "length=32": (16, 32)}
     assert all(torch.equal(batch.targets, batch.inputs.cumsum(1) % 3) for batch in beyond.values())
     names = {metric.name for metric in task.further_metrics()}
-    assert names == {"macro_accuracy", "final_accuracy", "accuracy@length=16", "accuracy@length=32"}
+    assert names == {"macro_accuracy", "final_accuracy", "accuracy@length=16", "accuracy@length=32", "extrapolation_gap"}
 
 
 def test_final_accuracy_is_that_of_the_last_position():
