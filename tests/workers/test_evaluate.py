@@ -100,7 +100,7 @@ def test_runs_that_confirm_have_training_data_that_no_other_run_has(tmp_path, mo
             seen.append(batch.inputs.numpy().tobytes())
             return batch
 
-        generator.train_batch = train_batch
+        monkeypatch.setattr(generator, "train_batch", train_batch)
         return generator
 
     monkeypatch.setattr(tasks, "build", spied)
