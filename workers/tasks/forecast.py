@@ -47,7 +47,12 @@ class ForecastGenerator(Generator):
             foretold = rollout(learner, before[:, : -self._horizon + 1], self._horizon)
             ahead += _squared_error(foretold[:, -1], after[:, -1])
             power += _squared_error(torch.zeros_like(after[:, -1]), after[:, -1])
-        return {"persistence_ratio": error / persistence, f"error@horizon={self._horizon}": ahead / power}
+        # measurements may stand still for the whole of a set, or lie on the mean
+        least = torch.finfo(torch.float32).tiny
+        return {
+            "persistence_ratio": error / max(persistence, least),
+            f"error@horizon={self._horizon}": ahead / max(power, least),
+        }
 
 
 def rollout(learner: Learner, seen_BTC: Tensor, n_steps: int) -> Tensor:

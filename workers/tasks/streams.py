@@ -6,7 +6,7 @@ The splits are apart by their seeds: a training, validation or test sequence is 
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,7 @@ class StreamGenerator(RecallGenerator):
         """`n_test` sequences."""
         return self.sequences(self._splits.n_test, derive(self._seed, "test"), training=False)
 
+    @lru_cache(maxsize=2)  # noqa: B019 # an epoch's order serves all its steps; a generator lives as long as its run
     def _permutation(self, n_train: int, replica: int, epoch: int) -> IntArray:
         return np.random.default_rng(derive(self._seed, "epoch", replica, epoch)).permutation(n_train)
 

@@ -77,6 +77,15 @@ def test_submission_pins_the_measurements_and_a_changed_file_is_noticed(root):
     assert refused.value.problems[0].pointer == "/protocol/tasks/0/file"
 
 
+def test_measurements_that_stand_still_in_the_end_can_be_tested_on(tmp_path):
+    write(tmp_path, np.minimum(TIMES, 850))
+    task = TASK.model_copy(update={"columns": ("y",)})
+    rules = protocol(tasks=(task,), rungs=(Rung(steps=2),), learning_rates=(0.01,))
+    architecture = HYBRID.model_copy(update={"input": ContinuousInput(n_channels=1)})
+    (found,) = succeeded(make_run(protocol=rules, architecture=architecture), tmp_path / "runs", tmp_path).tasks
+    assert np.isfinite(list(found.metrics.values())).all()
+
+
 def test_run_on_measurements_succeeds_and_says_when_they_are_gone(root):
     rules = protocol(tasks=(TASK,), rungs=(Rung(steps=2),), learning_rates=(0.01,))
     run = make_run(protocol=rules, architecture=HYBRID.model_copy(update={"input": ContinuousInput(n_channels=2)}))
