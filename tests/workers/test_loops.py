@@ -89,7 +89,7 @@ def test_a_model_that_is_not_finite_at_some_loops_is_worth_chance_there():
     model = build(architecture, torch.Generator().manual_seed(1))
     with torch.no_grad():
         # each loop but the first multiplies the stream by a million: beyond float32 after eight
-        model.backbone.core.entry.join.weight.mul_(1e6)
+        model.get_parameter("backbone.core.entry.join.weight").mul_(1e6)
     subject = Subject.of("mqar", RECALL, 1, None)
     measured = _measured(subject.generator.learner(model), subject, 32, (3, 16))
     assert measured.further["accuracy@loops=16"] == RECALL.chance()
