@@ -52,12 +52,12 @@ def test_needles_lie_anywhere_with_equal_chance():
 
 
 def test_constant_predictor_gets_chance():
-    task = Needle(vocab_size=9, n_test=20_000, test_lengths=())
+    task = Needle(vocab_size=9, n_test=4000, test_lengths=())
     generator = build(task, 1, None)
     batch = generator.test()
     for token in range(4, 9):
         always = torch.nn.functional.one_hot(torch.full_like(batch.targets, token), 9).float()
-        assert generator.sequence_values(always, batch.targets).mean().item() == pytest.approx(task.chance(), abs=0.012)
+        assert generator.sequence_values(always, batch.targets).mean().item() == pytest.approx(task.chance(), abs=0.025)
     assert task.chance() == 0.2
 
 
