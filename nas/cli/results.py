@@ -32,7 +32,7 @@ COLUMNS = {
     "group": "right",
     "rung": "right",
     "params": "right",
-    "FLOPs/token": "right",
+    "FLOPs": "right",
     "state": "left",
     "front": "left",
     "architecture": "left",
