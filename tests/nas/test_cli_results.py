@@ -27,6 +27,6 @@ def test_top_has_a_column_for_every_objective(capsys: pytest.CaptureFixture[str]
     spec = study(objectives=("params", "state_bytes", "score", "mqar/macro_accuracy"))
     print_leaderboard([row(0, {"mqar/macro_accuracy": 0.1239999}), row(1, {})], False, further_columns(spec))
     heading, first, second = capsys.readouterr().out.splitlines()
-    assert heading.split()[-6:] == ["FLOPs/token", "state_bytes", "mqar/macro_accuracy", "state", "front", "architecture"]
+    assert heading.split()[-6:] == ["FLOPs", "state_bytes", "mqar/macro_accuracy", "state", "front", "architecture"]
     assert first.split()[-6:] == ["2.05K", "0.124", "completed", "*", "2x", "attention"]
     assert second.split()[-5:] == ["-", "completed", "*", "2x", "attention"]
