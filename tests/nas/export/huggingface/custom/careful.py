@@ -74,13 +74,16 @@ def balanced(model: Any) -> bool:
 
 @torch.no_grad()
 def in_half_precision(folder: Path, expected: torch.Tensor, tokens: torch.Tensor) -> bool:
-    """Loaded in bfloat16, all of it, it says about the same; and it generates."""
+    """Loaded in bfloat16, all of it, it says about the same; and it generates.
+
+    Of four tokens in five: rounding may send a token to another expert, and what it says is then something else.
+    """
     model = load(folder, dtype=torch.bfloat16)
     logits = model(tokens).logits
     generated = model.generate(tokens, max_new_tokens=3)
     is_half = {tensor.dtype for tensor in (*model.parameters(), logits)} == {torch.bfloat16}
-    near = bool((logits - expected).abs().max() < 0.1 * expected.abs().max())
-    return is_half and near and generated.shape[1] == tokens.shape[1] + 3
+    near = (logits - expected).abs().amax(-1) < 0.05 * expected.abs().max()
+    return is_half and bool(near.float().mean() >= 0.8) and generated.shape[1] == tokens.shape[1] + 3
 
 
 @torch.no_grad()
