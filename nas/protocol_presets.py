@@ -71,7 +71,7 @@ def mad_mini() -> Protocol:
         ),
         rungs=(Rung(steps=200), Rung(steps=600)),
         learning_rates=(1e-3, 3e-3, 1e-2),
-        recipe=Recipe(batch_size=64),
+        recipe=Recipe(batch_size=32),
     )
 
 

@@ -1,4 +1,4 @@
-"""`docs/performance.md` from figures: `cat FIGURES.jsonl | python -m tests.benchmarks.document > docs/performance.md`.
+"""A section of `docs/performance.md` from figures: `python -m tests.benchmarks.document < FIGURES.jsonl`.
 
 The figures are the lines that `python -m tests.benchmarks NAME --json` printed; nothing is typed by hand.
 """
@@ -10,28 +10,9 @@ from datetime import UTC, datetime
 
 from tests.benchmarks.figure import Figure
 
-HEADER = """# Performance
-
-Generated from what the benchmarks printed; do not edit. To measure again:
-
-```sh
-for name in $(python -m tests.benchmarks | cut -d' ' -f1); do python -m tests.benchmarks $name --json; done > figures.jsonl
-python -m tests.benchmarks.document < figures.jsonl > docs/performance.md
-```
-
-A ratio says how many times better the value is than the peer's in the same run; above 1 is better.
-"""
-
-GPU = """
-## On a GPU
-
-Not measured: no GPU was at hand. The training loop keeps static shapes and never waits for the device inside a step.
-"""
-
 
 def document(figures: Iterable[Figure], day: str) -> Iterator[str]:
-    """The page, piece by piece: one table for each machine and set of versions."""
-    yield HEADER
+    """One table for each machine and set of versions, piece by piece."""
     groups: dict[tuple[str, str], list[Figure]] = {}
     for figure in figures:
         groups.setdefault((figure.machine, json.dumps(figure.versions)), []).append(figure)
@@ -39,7 +20,6 @@ def document(figures: Iterable[Figure], day: str) -> Iterator[str]:
         yield f"\n## {machine}, {day}\n\n{_in_words(versions)}\n\n"
         yield "| figure | value | peer | ratio | goal | holds |\n|---|--:|---|--:|---|---|\n"
         yield from map(_row, rows)
-    yield GPU
 
 
 def _in_words(versions: str) -> str:
