@@ -79,7 +79,10 @@ class Campaign:
     def kept(self) -> tuple[Kept, ...]:
         """What its trials need on disk if it ends as it stands."""
         folders = self._folders | {number: live.folders for number, live in self._live.items()}
-        return tuple(Kept(study_id=self.study_id, number=n, folders=each, ended=True) for n, each in folders.items())
+        return tuple(
+            Kept(study_id=self.study_id, number=n, first_rung=self._selection.first_rung(n), folders=each, ended=True)
+            for n, each in folders.items()
+        )
 
     @property
     def wants_proposal(self) -> bool:
@@ -106,7 +109,7 @@ class Campaign:
     def _replay_live(self, standing: Standing) -> None:
         live = self._live[standing.number] = Live(
             trial=replace(self._proposals.rebuild(standing.number), state=standing.state),
-            rung=len(standing.reported),
+            rung=self._selection.first_rung(standing.number) + len(standing.reported),
             attempt=standing.attempts,
             failures=standing.failures,
             folders=standing.folders,
@@ -148,7 +151,7 @@ class Campaign:
         trial = self._proposals.propose()
         self._journal.proposed(trial)
         if trial.state is TrialState.QUEUED:
-            live = self._live[trial.number] = Live(trial=trial)
+            live = self._live[trial.number] = Live(trial=trial, rung=self._selection.first_rung(trial.number))
             self._fresh.append(live)
         self.settle()
 
@@ -183,7 +186,7 @@ class Campaign:
         """Start the next round of fresh seeds; False when there is none, or none any more."""
         chosen = self._selection.finalists.next()
         for number in chosen:
-            self._take_up(number, len(self._folders[number]))
+            self._take_up(number, self._selection.first_rung(number) + len(self._folders[number]))
         return bool(chosen)
 
     def _start(self, live: Live) -> Run:
@@ -297,7 +300,8 @@ class Campaign:
             self._journal.become(StudyState.PAUSED, text[:MAX_REASON], wish=Wish.PAUSE)
 
     def _measure(self, live: Live) -> None:
-        self._journal.n_measured += live.rung == 0 and live.trial.reference is None
+        first = live.rung == self._selection.first_rung(live.trial.number)
+        self._journal.n_measured += first and live.trial.reference is None
 
     # the end
 
@@ -322,7 +326,8 @@ class Campaign:
             folders = self._folders.pop(number, None)
             if folders is not None:
                 # it waited at the last rung, or for another fresh seed, and has all that it will get
-                self._journal.end(number, TrialState.COMPLETED, folders, rung=len(folders) - 1)
+                rung = self._selection.first_rung(number) + len(folders) - 1
+                self._journal.end(number, TrialState.COMPLETED, folders, rung=rung)
         self._journal.become(state, reason)
 
     def _cancel_queued(self, reason: str) -> None:

@@ -5,6 +5,7 @@ Everything gathers in a batch until the driver takes it; a change that its trans
 
 from dataclasses import replace
 
+from nas.brackets import first_rung
 from nas.changes import Changes
 from nas.live import Live
 from nas.pareto import Flags
@@ -20,7 +21,7 @@ class Journal:
     def __init__(self, claim: Claim, *, last_sequence: int) -> None:
         self.study_id, self.state = claim.study_id, claim.state
         self.n_measured = 0
-        self._budget, self._n_rungs = claim.spec.budget.trials, len(claim.spec.protocol.rungs)
+        self._spec = claim.spec
         self._changes = Changes(sequence=last_sequence + 1)
 
     @property
@@ -93,7 +94,8 @@ class Journal:
 
     def keep(self, number: int, folders: tuple[str, ...], *, ended: bool) -> None:
         """What a trial still needs on disk."""
-        self._changes.keep(Kept(study_id=self.study_id, number=number, folders=folders, ended=ended))
+        first = first_rung(self._spec, number)
+        self._changes.keep(Kept(study_id=self.study_id, number=number, first_rung=first, folders=folders, ended=ended))
 
     # runs
 
@@ -122,10 +124,11 @@ class Journal:
     def _tell_watchers(
         self, number: int, state: TrialState, *, rung: int, score: float | None = None, reason: str | None = None
     ) -> None:
+        n_rungs = len(self._spec.protocol.rungs)
         # fresh seeds have rungs of their own, and all of them are one rung of the trial's
-        data = {"number": number, "state": state, "rung": min(rung, self._n_rungs), "score": score, "reason": reason}
+        data = {"number": number, "state": state, "rung": min(rung, n_rungs), "score": score, "reason": reason}
         self._changes.event("trial.state", **data, **self._progress())
 
     def _progress(self) -> dict[str, int]:
         """How many of the budget's trials have a first score, or failed."""
-        return {"measured": self.n_measured, "budget": self._budget}
+        return {"measured": self.n_measured, "budget": self._spec.budget.trials}

@@ -5,6 +5,7 @@ References take part in the front and in confirmation; they go through all rungs
 
 from collections.abc import Mapping
 
+from nas.brackets import first_rung
 from nas.confirmation import Finalist, Finalists
 from nas.halving import Halving
 from nas.metrics import reported_metrics, search_metrics
@@ -35,6 +36,10 @@ class Selection:
     def is_reference(self, number: int) -> bool:
         """References have the lowest numbers."""
         return number < len(self._spec.references)
+
+    def first_rung(self, number: int) -> int:
+        """Where a trial starts, which is its bracket."""
+        return first_rung(self._spec, number)
 
     def on_front(self, number: int) -> bool:
         """Whether the trial is on the Pareto front."""
@@ -72,8 +77,9 @@ class Selection:
 
     def replay(self, standing: Standing) -> None:
         """Take in a stored trial, rung by rung, as if it had been measured now."""
-        number, cost, last = standing.number, standing.cost, len(standing.reported) - 1
-        for rung, (reported, searched) in enumerate(zip(standing.reported, standing.searched, strict=True)):
+        number, cost, first = standing.number, standing.cost, self.first_rung(standing.number)
+        last = first + len(standing.reported) - 1
+        for rung, (reported, searched) in enumerate(zip(standing.reported, standing.searched, strict=True), start=first):
             if rung == last and standing.state is TrialState.INFEASIBLE:
                 self._front.remove(number)
                 break
@@ -86,7 +92,8 @@ class Selection:
 
     def _replay_final(self, standing: Standing) -> None:
         """A trial that has reached the last rung of a study with confirmation, and what fresh seeds said of it."""
-        values = self._ranked(standing.searched[self._spec.protocol.last_rung], standing.cost)
+        at_last = self._spec.protocol.last_rung - self.first_rung(standing.number)
+        values = self._ranked(standing.searched[at_last], standing.cost)
         finalist = self._finalist(standing.number, values, standing.rates, list(standing.finals))
         if finalist.scores:
             self._show_confirmed(standing.number, finalist, standing.cost)
@@ -107,7 +114,8 @@ class Selection:
     def _rank(self, number: int, rung: int, searched: Mapping[str, float], cost: Cost, *, promoted: bool = False) -> None:
         """For promotion: the reported scores are no product of the search."""
         if self.halving and self._halved(number) and rung < self._spec.protocol.last_rung:
-            self.halving.record(number, rung, self._ranked(searched, cost), promoted=promoted)
+            values, bracket = self._ranked(searched, cost), self.first_rung(number)
+            self.halving.record(number, rung, values, bracket=bracket, promoted=promoted)
 
     def _halved(self, number: int) -> bool:
         return self.halving is not None and not self.is_reference(number)
@@ -116,4 +124,9 @@ class Selection:
 def _halving_of(spec: StudySpec) -> Halving | None:
     if spec.halving is None:
         return None
-    return Halving(eta=spec.halving.eta, n_rungs=len(spec.protocol.rungs), n_objectives=len(spec.objectives))
+    return Halving(
+        eta=spec.halving.eta,
+        n_rungs=len(spec.protocol.rungs),
+        n_objectives=len(spec.objectives),
+        n_brackets=spec.halving.brackets,
+    )
