@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from nas.campaign import MAX_REASON, Campaign
+from nas.campaign import Campaign
+from nas.endings import MAX_REASON
 from nas.errors import StaleFence, StoreUnavailable
 from nas.ports import Batch, Claim, Clock, DriverStore, Event, Executor, History
 from nas.run import Finished, Run, RunKey

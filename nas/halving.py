@@ -1,22 +1,26 @@
 """Asynchronous successive halving (arXiv 1810.05934): who goes on to the next rung, decided without waiting for anybody.
 
-A trial goes on as soon as it is among the best 1/eta of those scored at its rung. When a study ends, a rung from which nobody
-went on sends its best one, so that every study has a trial at the full budget. Scores are those on validation data.
+A trial goes on as soon as it is among the best 1/eta of those of its bracket scored at its rung. When a study ends, a rung from
+which nobody went on sends its best one, so that every study has a trial at the full budget. Scores are on validation data.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nas.objectives import Values
-from nas.ranking import ranking
+from nas.ranking import Ranking, ranking
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A trial that was not promoted: `place` counts from 1 among `n_scored`; the best `n_promoted` went on."""
+    """A trial that was not promoted: `place` counts from 1 among `n_scored`; the best `n_promoted` went on.
+
+    bracket: whose ranking that is; None where there is only one.
+    """
 
     number: int
     rung: int
+    bracket: int | None
     place: int
     n_scored: int
     n_promoted: int
@@ -25,41 +29,55 @@ class Left:
     def reason(self) -> str:
         """One line for a person."""
         best = "the best one" if self.n_promoted == 1 else f"{self.n_promoted}"
-        return f"{ordinal(self.place)} of {self.n_scored} at rung {self.rung}; {best} went on"
+        where = f"rung {self.rung}" + ("" if self.bracket is None else f" of bracket {self.bracket}")
+        return f"{ordinal(self.place)} of {self.n_scored} at {where}; {best} went on"
+
+
+@dataclass(slots=True)
+class _Level:
+    """A rung of a bracket."""
+
+    bracket: int
+    rung: int
+    scored: Ranking
+    n_promoted: int = 0
 
 
 class Halving:
-    """The rungs below the last one, each a ranking of the trials scored there."""
+    """The rungs of each bracket below the last one, each a ranking of the trials scored there. Bracket s begins at rung s."""
 
-    def __init__(self, *, eta: int, n_rungs: int, n_objectives: int) -> None:
-        self._eta = eta
-        self._rungs = [ranking(n_objectives) for _ in range(n_rungs - 1)]
-        self._n_promoted = [0] * (n_rungs - 1)
+    def __init__(self, *, eta: int, n_rungs: int, n_objectives: int, n_brackets: int = 1) -> None:
+        self._eta, self._n_brackets = eta, n_brackets
+        places = [(bracket, rung) for rung in range(n_rungs - 1) for bracket in range(min(n_brackets, rung + 1))]
+        self._levels = {place: _Level(*place, ranking(n_objectives)) for place in places}
+        # the highest rung goes first
+        self._order = sorted(self._levels.values(), key=lambda level: (-level.rung, level.bracket))
 
-    def record(self, number: int, rung: int, values: Values, *, promoted: bool = False) -> None:
+    def record(self, number: int, rung: int, values: Values, *, bracket: int = 0, promoted: bool = False) -> None:
         """A trial's values at a rung below the last, larger is better; `promoted` when it has gone on already."""
-        self._rungs[rung].add(number, values, waiting=not promoted)
-        self._n_promoted[rung] += promoted
+        level = self._levels[bracket, rung]
+        level.scored.add(number, values, waiting=not promoted)
+        level.n_promoted += promoted
 
     def promote(self, *, closing: bool = False) -> tuple[int, int] | None:
         """Take the trial that goes on next, and the rung it goes to, from the highest rung that has one; None when nobody may.
 
         closing: no more trials will come, so a rung too small for 1/eta still sends its best.
         """
-        for rung in reversed(range(len(self._rungs))):
-            scored = self._rungs[rung]
-            best = scored.best_waiting()
-            if best is not None and best[1] < max(len(scored) // self._eta, int(closing)):
-                scored.promote(best[0])
-                self._n_promoted[rung] += 1
-                return best[0], rung + 1
+        for level in self._order:
+            best = level.scored.best_waiting()
+            if best is not None and best[1] < max(len(level.scored) // self._eta, int(closing)):
+                level.scored.promote(best[0])
+                level.n_promoted += 1
+                return best[0], level.rung + 1
         return None
 
     def left(self) -> Iterator[Left]:
         """Everybody who still waits."""
-        for rung, scored in enumerate(self._rungs):
-            for number, place in scored.waiting():
-                yield Left(number, rung, place + 1, len(scored), self._n_promoted[rung])
+        for level in self._levels.values():
+            bracket = level.bracket if self._n_brackets > 1 else None
+            for number, place in level.scored.waiting():
+                yield Left(number, level.rung, bracket, place + 1, len(level.scored), level.n_promoted)
 
 
 def ordinal(place: int) -> str:

@@ -4,6 +4,9 @@ Only trials at the highest rung that anybody has reached are compared: a score a
 a larger budget to dominate it, or to stand beside it. References take part, so a trial on the front beats them too.
 """
 
+import numpy as np
+
+from nas.dominance import dominated
 from nas.objectives import Values, dominates
 
 Flags = tuple[tuple[int, bool], ...]
@@ -26,30 +29,47 @@ class ParetoFront:
             return ()
         if rung == self._rung and number in self._values:
             return self._replace(number, values)
-        beaten = set(self._members) if rung > self._rung else self._dominated_by(values)
+        before = set(self._members)
         if rung > self._rung:
-            self._rung, self._values = rung, {}
+            self._rung, self._values, self._members = rung, {}, {}
         self._values[number] = values
-        if any(dominates(other, values) for member, other in self._members.items() if member not in beaten):
-            return ()
-        for member in beaten:
-            del self._members[member]
-        self._members[number] = values
-        return (*((member, False) for member in sorted(beaten) if member != number), (number, True))
+        self._admit(number, values)
+        off = sorted(before - self._members.keys())
+        # said of a member that goes up, too: whoever follows one rung alone must hear of it
+        return (*((member, False) for member in off if member != number), *(((number, True),) if number in self else ()))
 
     def remove(self, number: int) -> Flags:
         """A trial does not count any more; returns every flag that this changes, its own too."""
         return self._replace(number, None)
 
     def _replace(self, number: int, values: Values | None) -> Flags:
-        """Decide anew: those that its old values kept off may belong now."""
+        """Those that its old values kept off may belong now."""
         before = set(self._members)
         self._values.pop(number, None)
+        old = self._members.pop(number, None)
+        if old is not None:
+            self._let_in(old)
         if values is not None:
             self._values[number] = values
-        everybody = self._values.items()
-        self._members = {n: v for n, v in everybody if not any(dominates(other, v) for other in self._values.values())}
+            self._admit(number, values)
         return tuple((n, n in self._members) for n in sorted(before ^ set(self._members)))
 
-    def _dominated_by(self, values: Values) -> set[int]:
-        return {number for number, other in self._members.items() if dominates(values, other)}
+    def _let_in(self, gone: Values) -> None:
+        """Admit those whom these values dominated and no member does."""
+        numbers, everybody = list(self._values), np.array(list(self._values.values()))
+        if not numbers:
+            return
+        kept_off = np.flatnonzero(dominated(everybody, np.array([gone])))
+        if self._members:
+            kept_off = kept_off[~dominated(everybody[kept_off], np.array(list(self._members.values())))]
+        for index in kept_off:
+            self._admit(numbers[index], self._values[numbers[index]])
+
+    def _admit(self, number: int, values: Values) -> None:
+        """Make the trial a member unless one dominates it; those it dominates leave."""
+        if any(dominates(other, values) for other in self._members.values()):
+            return
+        beaten = [member for member, other in self._members.items() if dominates(values, other)]
+        for member in beaten:
+            del self._members[member]
+        self._members[number] = values

@@ -50,7 +50,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What a trial still needs on disk. folders: of its scored runs, lowest rung first; their exported files stay for good.
+    """What a trial still needs on disk. folders: of its scored runs, from `first_rung` on; their exported files stay for good.
 
     Until the trial has `ended` the last of them stays whole, because the next rung goes on from it.
     """
@@ -59,6 +59,7 @@ class Kept:
     number: int
     folders: tuple[str, ...]
     ended: bool
+    first_rung: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +88,8 @@ class Batch:
 class Standing:
     """What a driver must know of a trial to go on with it: no architecture and no result, so that 100,000 fit in memory.
 
-    digest: the architecture's. reported, searched, folders: of its results, one per rung it has passed, lowest first: what the
-    study asks for (`nas.objectives.asked_of`), on test data and as the search sees it.
+    digest: the architecture's. reported, searched, folders: of its results, one per rung it has passed, from that where its
+    bracket starts (`nas.brackets`): what the study asks for (`nas.objectives.asked_of`), on test data and for the search.
     After the last rung come those of fresh seeds; where a study has such, rates: what the last rung chose for each task, and
     finals: everything that was measured on test data at the last rung, and then with each fresh seed.
     attempts: the highest attempt so far at the rung after those; failures: how many of them failed (lost ones did not).

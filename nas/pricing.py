@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from random import Random
 
+from nas.brackets import bracket_sizes
 from nas.constraints import exact_limits, excess
 from nas.members import matched
 from nas.metrics import exact_metrics
@@ -44,19 +45,18 @@ class Quote:
 def quote(spec: StudySpec, max_params: int) -> Quote:
     """Price a study for a service that accepts so many parameters."""
     costs = list(sampled_costs(spec.space, spec.cost_at.context))
-    everybody = [spec.budget.trials + len(spec.references)] * len(spec.protocol.rungs)
-    planned = _planned_trials(spec)
-    confirming = _confirming(spec, everybody[-1]) * spec.confirmation.seeds if spec.confirmation else 0
-    planned_confirming = _confirming(spec, planned[-1]) * spec.confirmation.first if spec.confirmation else 0
+    everybody, planned = list(_ladders(spec, halved=False)), list(_ladders(spec, halved=spec.halving is not None))
+    confirming = _confirming(spec, everybody) * spec.confirmation.seeds if spec.confirmation else 0
+    planned_confirming = _confirming(spec, planned) * spec.confirmation.first if spec.confirmation else 0
     return Quote(
         space_size=spec.space.size(),
         least=_extreme(min, costs),
         most=_extreme(max, costs),
         params_bound=spec.space.params_bound(),
         feasible_share=sum(_feasible(spec, max_params)) / N_SAMPLES,
-        runs=sum(everybody) + confirming,
+        runs=sum(map(sum, everybody)) + confirming,
         optimiser_steps=_steps(spec, everybody) + _fresh_steps(spec, confirming),
-        planned_runs=sum(planned) + planned_confirming,
+        planned_runs=sum(map(sum, planned)) + planned_confirming,
         planned_steps=_steps(spec, planned) + _fresh_steps(spec, planned_confirming),
     )
 
@@ -89,19 +89,21 @@ def _extreme(choose: Callable[[Iterable[int]], int], costs: list[Cost]) -> Cost:
     return Cost(params=params, active_params=active_params, flops_per_token=flops_per_token, state_bytes=state_bytes)
 
 
-def _planned_trials(spec: StudySpec) -> list[int]:
-    """Trials at each rung: references go through all of them, of the others the best 1/eta, and at least one."""
-    alive, trials = spec.budget.trials, []
-    for _ in spec.protocol.rungs:
-        trials.append(alive + len(spec.references))
-        alive = max(1, alive // spec.halving.eta) if spec.halving else alive
-    return trials
+def _ladders(spec: StudySpec, *, halved: bool) -> Iterator[list[int]]:
+    """Of each bracket, trials at each rung: references go through all of them, of the others the best 1/eta, at least one."""
+    yield [len(spec.references)] * len(spec.protocol.rungs)
+    for first, alive in enumerate(bracket_sizes(spec, spec.budget.trials)):
+        trials = [0] * first
+        for _ in spec.protocol.rungs[first:]:
+            trials.append(alive)
+            alive = max(min(alive, 1), alive // spec.halving.eta) if spec.halving and halved else alive
+        yield trials
 
 
-def _confirming(spec: StudySpec, n_finalists: int) -> int:
+def _confirming(spec: StudySpec, ladders: list[list[int]]) -> int:
     """How many of those at the last rung are confirmed: the references and the leaders."""
     n_leaders = spec.confirmation.leaders if spec.confirmation else 0
-    return min(n_finalists, n_leaders + len(spec.references))
+    return min(sum(trials[-1] for trials in ladders), n_leaders + len(spec.references))
 
 
 def _fresh_steps(spec: StudySpec, n_runs: int) -> int:
@@ -109,5 +111,9 @@ def _fresh_steps(spec: StudySpec, n_runs: int) -> int:
     return n_runs * len(spec.protocol.tasks) * spec.protocol.rungs[-1].steps
 
 
-def _steps(spec: StudySpec, trials: list[int]) -> int:
-    return sum(count * spec.protocol.optimiser_steps(rung) for rung, count in enumerate(trials))
+def _steps(spec: StudySpec, ladders: list[list[int]]) -> int:
+    """A rung goes on from the one below; the first one of a bracket has none below and trains its steps from the start."""
+    added = [spec.protocol.optimiser_steps(rung) for rung in range(len(spec.protocol.rungs))]
+    first_of_bracket = [next((rung for rung, count in enumerate(trials) if count), 0) for trials in ladders]
+    from_the_start = sum(trials[first] * sum(added[:first]) for trials, first in zip(ladders, first_of_bracket, strict=True))
+    return from_the_start + sum(count * added[rung] for trials in ladders for rung, count in enumerate(trials))

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from nas.brackets import first_rung
 from nas.brain import Brain
 from nas.constraints import exact_limits, excess, explain, measured_limits
 from nas.members import matched, unmatched
@@ -138,7 +139,7 @@ class Proposals:
             self.fail(number)
         elif standing.searched:
             # fresh seeds come after the search, which never hears of them
-            searched = standing.searched[: len(self._spec.protocol.rungs)]
+            searched = standing.searched[: len(self._spec.protocol.rungs) - first_rung(self._spec, number)]
             self.tell(number, searched[-1], standing.cost)
 
     def _judge(self, trial: Trial) -> Trial:

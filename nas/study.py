@@ -127,9 +127,14 @@ class Sampler(Document):
 
 
 class Halving(Document):
-    """Asynchronous successive halving (arXiv 1810.05934): the best 1/eta of a rung go on to the next."""
+    """Asynchronous successive halving (arXiv 1810.05934): the best 1/eta of a rung go on to the next.
+
+    With several `brackets` it is Hyperband (arXiv 1603.06560): the trials of bracket s start at rung s and are ranked among
+    themselves, so that an architecture which learns slowly has a chance that the lowest rung would not give it.
+    """
 
     eta: Annotated[int, Field(ge=2, le=16)] = 3
+    brackets: Annotated[int, Field(ge=1, le=8)] = 1
 
 
 class Confirmation(Document):
@@ -198,6 +203,15 @@ class StudySpec(Document):
         problem = cannot_read(self.space.input, self.protocol.tokens, self.protocol.channels)
         if problem is not None:
             _refuse(("space", "input"), problem)
+        return self
+
+    @model_validator(mode="after")
+    def _enough_rungs(self) -> Self:
+        """Each bracket starts at a rung of its own."""
+        n_rungs = len(self.protocol.rungs)
+        if self.halving is not None and self.halving.brackets > n_rungs:
+            reason = f"bracket s starts at rung s, and the protocol has {n_rungs} of them; ask for at most {n_rungs} brackets"
+            _refuse(("halving", "brackets"), reason)
         return self
 
     @model_validator(mode="after")

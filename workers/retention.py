@@ -26,7 +26,7 @@ def _dispensable(workspace: Path, kept: Kept) -> Iterator[Path]:
     resumed = None if kept.ended else workspace / kept.folders[-1]
     for folder in (workspace / trial_folder(kept.study_id, kept.number)).glob("rung-*/*"):
         # the rung above the scored ones may be at work already
-        above = int(folder.parent.name.removeprefix("rung-")) >= len(kept.folders)
+        above = int(folder.parent.name.removeprefix("rung-")) >= kept.first_rung + len(kept.folders)
         if folder == resumed or (above and not kept.ended):
             continue
         yield folder / TRAININGS_FOLDER if folder in scored else folder

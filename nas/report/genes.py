@@ -1,6 +1,7 @@
 """Which gene won, as a report shows it: main effects and pairs, and Optuna's own importances beside them."""
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Final
@@ -54,9 +55,10 @@ def _importances(space: Space, params: Sequence[Params], scores: Sequence[float]
 
 
 def _rung(own: list[TrialEvidence]) -> int | None:
-    """The highest that enough of the search's trials have reached."""
-    rungs = {rung for trial in own for rung in trial.rungs}
-    return max((rung for rung in rungs if sum(rung in trial.rungs for trial in own) >= ENOUGH * len(own)), default=None)
+    """The highest that enough of the search's trials have; where brackets leave no such rung, the one that most of them have."""
+    counts = Counter(rung for trial in own for rung in trial.rungs)
+    enough = [rung for rung, count in counts.items() if count >= ENOUGH * len(own)]
+    return max(enough, default=max(counts, key=lambda rung: (counts[rung], -rung), default=None))
 
 
 def _gene(effect: MainEffect, theirs: Mapping[str, float]) -> GeneEffect:

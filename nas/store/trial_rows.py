@@ -163,7 +163,7 @@ def _passed(asked: Sequence[str]) -> Subquery:
             by_rung(run.c.folder).label("folders"),
             func.jsonb_agg(_RATES).filter(run.c.rung == final).label("rates"),
             func.jsonb_agg(aggregate_order_by(run.c.metrics, run.c.rung)).filter(run.c.rung >= final).label("finals"),
-            func.count().label("n"),
+            func.max(run.c.rung).label("highest"),
         )
         .where(run.c.study_id == bindparam("of"), run.c.state == "succeeded")
         .group_by(run.c.number)
@@ -172,7 +172,7 @@ def _passed(asked: Sequence[str]) -> Subquery:
 
 
 def _standings(asked: Sequence[str]) -> Select[*tuple[Any, ...]]:
-    """Trials with their runs at the rungs passed, and those at the rung after."""
+    """Trials with their runs at the rungs passed, and those at the rung after: nobody tries one further up."""
     passed = _passed(asked)
     return (
         select(
@@ -192,7 +192,7 @@ def _standings(asked: Sequence[str]) -> Select[*tuple[Any, ...]]:
             func.coalesce(_TRIED.c.failures, 0).label("failures"),
         )
         .outerjoin(passed, passed.c.number == trial.c.number)
-        .outerjoin(_TRIED, and_(_TRIED.c.number == trial.c.number, _TRIED.c.rung == func.coalesce(passed.c.n, 0)))
+        .outerjoin(_TRIED, and_(_TRIED.c.number == trial.c.number, _TRIED.c.rung > func.coalesce(passed.c.highest, -1)))
         .where(_OF)
         .order_by(trial.c.number)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from nas.brackets import first_rung
 from nas.driver import Driver
 from nas.keys import Principal
 from nas.ports import Batch, Claim, DriverStore, Executor, History
@@ -167,7 +168,8 @@ def assert_sound(engine: Engine, study_id: str, spec: StudySpec) -> None:
     assert len(set(successes)) == len(successes), "a rung counts once"
     for trial in everybody:
         reached = [rung for number, rung in successes if number == trial.number]
-        assert sorted(reached) == list(range(len(reached)))
+        first = first_rung(spec, trial.number)
+        assert sorted(reached) == list(range(first, first + len(reached)))
         # fresh seeds have rungs of their own, and all of them are one rung of the trial's
         assert trial.rung == (min(max(reached), len(spec.protocol.rungs)) if reached else None)
         if spec.confirmation is None:

@@ -1,7 +1,10 @@
 """A study's disk when it has ended: the exported files of what counts, and nothing else."""
 
+import pytest
+
 from nas.protocol import Protocol, Recipe, Rung
 from nas.store.driver_store import PostgresDriverStore
+from nas.study import Halving
 from nas.tasks import MQAR
 from search_spaces.space import Space
 from tests.inline_executor import InlineExecutor
@@ -30,9 +33,11 @@ class OnDisk(InlineExecutor):
         retention.free(self.workspace, kept)
 
 
-def test_study_that_ended_holds_the_exported_files_of_its_scored_runs(engine, tmp_path):
+@pytest.mark.parametrize("brackets", [1, 3])
+def test_study_that_ended_holds_the_exported_files_of_its_scored_runs(engine, tmp_path, brackets):
     """Its first results are lost with their driver after they were on disk, and the runs repeated."""
-    spec = study(trials=4, space=SMALL, protocol=QUICK, eta=2, references=("transformer",))
+    spec = study(trials=5, space=SMALL, protocol=QUICK, references=("transformer",))
+    spec = spec.model_copy(update={"halving": Halving(eta=2, brackets=brackets)})
     study_id = submit(engine, spec)
     first = driver(engine, executor=OnDisk(tmp_path), lease_seconds=60)
     first.step()
