@@ -320,8 +320,9 @@ class Campaign:
     def _end(self, state: StudyState, reason: str | None) -> None:
         self._cancel_queued(f"the study is {state}")
         for left in self._selection.halving.left() if self._selection.halving else ():
-            folders = self._folders.pop(left.number)
-            self._journal.end(left.number, TrialState.PRUNED, folders, rung=left.rung, reason=left.reason)
+            self._journal.end(
+                left.number, TrialState.PRUNED, self._folders.pop(left.number), rung=left.rung, reason=left.reason
+            )
         for number in self._selection.finalists.numbers:
             folders = self._folders.pop(number, None)
             if folders is not None:

@@ -55,7 +55,7 @@ def _importances(space: Space, params: Sequence[Params], scores: Sequence[float]
 
 
 def _rung(own: list[TrialEvidence]) -> int | None:
-    """The highest that enough of the search's trials have; where brackets leave no such rung, the one that most of them have."""
+    """The highest that enough of the search's trials have; where brackets leave no such rung, the one that most have."""
     counts = Counter(rung for trial in own for rung in trial.rungs)
     enough = [rung for rung, count in counts.items() if count >= ENOUGH * len(own)]
     return max(enough, default=max(counts, key=lambda rung: (counts[rung], -rung), default=None))
