@@ -33,6 +33,19 @@ class WidthTransfer(Document):
     """The head size whose attention logits stay as they are; those of others have 1 / head_dim, not 1 / sqrt(head_dim)."""
 
 
+class Explosion(Document):
+    """When a training is stopped as diverged though its loss is finite: so that no steps go into what cannot win any more.
+
+    `points` points of the loss curve in a row (about a fortieth of the schedule each), none of them in the warm-up, must lie
+    above `factor` times the loss at the start or that of guessing, whichever is higher, and the last must not be below the
+    first. A spike is over sooner, and a training that comes back falls: both go on. One that stays so far above knowing nothing
+    for a tenth of its schedule spends the rest, while its learning rate falls, on getting back to knowing nothing.
+    """
+
+    factor: Annotated[float, Field(ge=2, le=1000)] = 5.0
+    points: Annotated[int, Field(ge=2, le=40)] = 4
+
+
 class Recipe(Document):
     """The fixed training recipe: AdamW, linear warm-up, cosine over the LAST rung's steps, gradient clipping.
 
@@ -47,6 +60,12 @@ class Recipe(Document):
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
     clip_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
     width_transfer: WidthTransfer | None = None
+    explosion: Explosion | None = None
+    """None: only a loss that is not finite stops a training."""
+
+    def warmup_steps(self, total_steps: int) -> int:
+        """How many steps of a schedule the learning rate rises for."""
+        return round(self.warmup_fraction * total_steps)
 
 
 class Latency(Document):

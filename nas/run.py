@@ -103,7 +103,10 @@ class CurvePoint(Document):
 
 
 class LedgerEntry(Document):
-    """One training: a task at one learning rate with one replica. A diverged one has no values."""
+    """One training: a task at one learning rate with one replica. A diverged one has no values.
+
+    exploded: it was stopped while its loss was finite, where its curve ends (`nas.protocol.Explosion`).
+    """
 
     task: str
     learning_rate: float
@@ -112,6 +115,7 @@ class LedgerEntry(Document):
     test: float | None
     diverged: bool = False
     curve: tuple[CurvePoint, ...] = ()
+    exploded: bool = False
 
 
 class TaskResult(Document):

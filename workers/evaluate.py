@@ -5,6 +5,7 @@ test value at it is reported. `python -m workers.evaluate run.json` does one run
 """
 
 import argparse
+import math
 import platform
 import sys
 import time
@@ -129,7 +130,9 @@ class _Evaluation:
             if chosen is not None and chosen.index == index:
                 best = trained[0].learner
         if chosen is None:
-            raise failures.Diverged(f"{subject.key}: the loss was not finite at any learning rate of {list(rates)}")
+            raise failures.Diverged(
+                f"{subject.key}: at no learning rate of {list(rates)} did the loss stay finite{_within(self._run)}"
+            )
         self._export(subject, best, writer)
         self._time(subject, best.model)
         self._log.sensitivity[subject.key] = scoring.sensitivity(subject.task, measured) if len(measured) > 1 else None
@@ -141,7 +144,7 @@ class _Evaluation:
         learner = subject.generator.learner(build(self._run.architecture, generator))
         learner.initialise(generator)
         width_transfer.start(learner.model, protocol.recipe.width_transfer)
-        training = Training(learner.to(self._device), _plan(protocol, rate))
+        training = Training(learner.to(self._device), _plan(self._run, rate))
         self._resume(training, subject.key, rate, replica)
         self._advance(training, subject, replica)
         measured = None if training.progress.diverged else self._measure(learner, subject)
@@ -197,6 +200,7 @@ class _Evaluation:
                 test=measured.test if measured else None,
                 diverged=measured is None,
                 curve=tuple(training.progress.curve),
+                exploded=training.exploded,
             )
         )
 
@@ -340,11 +344,18 @@ def _checked_params(architecture: Architecture, protocol: Protocol) -> int:
     return built
 
 
-def _plan(protocol: Protocol, rate: float) -> Plan:
+def _plan(run: Run, rate: float) -> Plan:
+    protocol = run.protocol
     total = protocol.rungs[-1].steps
     regular = range(0, total + 1, max(1, total // CURVE_POINTS))
     points = frozenset(regular[1:]) | {rung.steps for rung in protocol.rungs}
-    return Plan(learning_rate=rate, total_steps=total, curve_steps=points, recipe=protocol.recipe)
+    # with more outputs than the task has tokens guessing is better than this: the rule that reads it is the more patient
+    chance = math.log(run.architecture.input.n_outputs) if protocol.tokens else 0.0
+    return Plan(learning_rate=rate, total_steps=total, curve_steps=points, recipe=protocol.recipe, chance=chance)
+
+
+def _within(run: Run) -> str:
+    return " and short of an explosion" if run.protocol.recipe.explosion else ""
 
 
 def _below(workspace: Path, folder: str) -> Path:

@@ -1,7 +1,8 @@
 """One training: a model, AdamW and a task's batches, step after step along one schedule.
 
 The schedule spans the LAST rung, so a lower rung is a prefix of it, and a training that is saved and restored goes on bit for
-bit. A step has static shapes and never waits for the device; the loss is read every `CHECK_STEPS` steps only.
+bit. A step has static shapes and never waits for the device; the loss is read every `CHECK_STEPS` steps and at the points of
+the curve only.
 """
 
 import math
@@ -14,6 +15,7 @@ import torch
 from nas.protocol import Recipe
 from nas.run import CurvePoint
 from workers.batch import Batch
+from workers.explosion import exploded
 from workers.failures import DeadlineExceeded
 from workers.learner import Learner
 from workers.optimiser import Optimiser
@@ -36,7 +38,7 @@ class Deadline:
 
 def learning_rate_at(step: int, peak: float, total_steps: int, recipe: Recipe) -> float:
     """The rate of 0-based `step`: linear warm-up to `peak`, then a cosine down to `final_fraction` of it."""
-    warmup_steps = round(recipe.warmup_fraction * total_steps)
+    warmup_steps = recipe.warmup_steps(total_steps)
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
@@ -46,12 +48,16 @@ def learning_rate_at(step: int, peak: float, total_steps: int, recipe: Recipe) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the training is: fixed before the first step. `curve_steps` are the steps after which the curve has a point."""
+    """What the training is: fixed before the first step. `curve_steps` are the steps after which the curve has a point.
+
+    chance: the loss of guessing (nats per target); 0 where nobody knows it.
+    """
 
     learning_rate: float
     total_steps: int
     curve_steps: frozenset[int]
     recipe: Recipe
+    chance: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,8 +80,17 @@ class Training:
         self._optimiser = Optimiser(learner, plan.recipe)
         self._loss_sum = torch.zeros((), device=self._device)
 
+    @property
+    def exploded(self) -> bool:
+        """Whether its curve ends as the recipe says of one that has exploded."""
+        plan, rule = self._plan, self._plan.recipe.explosion
+        if rule is None:
+            return False
+        warmup_steps = plan.recipe.warmup_steps(plan.total_steps)
+        return exploded(self.progress.curve, rule, warmup_steps=warmup_steps, chance=plan.chance)
+
     def advance(self, to_step: int, batch_of: Callable[[int], Batch], deadline: Deadline) -> None:
-        """Train up to `to_step`, with `batch_of(step)` as data; stops early once the loss is not finite.
+        """Train up to `to_step`, with `batch_of(step)` as data; stops early once the loss is not finite, or has exploded.
 
         Raises `DeadlineExceeded`.
         """
@@ -118,3 +133,4 @@ class Training:
             before = self.progress.curve[-1].step if self.progress.curve else 0
             self.progress.curve.append(CurvePoint(step=step, loss=loss_sum / (step - before)))
             self._loss_sum.zero_()
+            self.progress.diverged = self.exploded
