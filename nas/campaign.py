@@ -15,7 +15,7 @@ from nas.metrics import search_metrics
 from nas.objectives import asked_of
 from nas.ports import Batch, Claim, Kept, Standing
 from nas.proposals import Proposals
-from nas.run import MAX_ATTEMPTS, MAX_LOSSES, Failure, Finished, Result, Run, RunKey
+from nas.run import MAX_ATTEMPTS, MAX_LOSSES, Failure, Finished, Result, Run, RunKey, trial_folder
 from nas.seeds import derive, fresh_seed
 from nas.selection import Selection
 from nas.study import FINAL_STUDY_STATES, StudyState, Wish
@@ -202,14 +202,20 @@ class Campaign:
             protocol=self.spec.protocol,
             seed=seed,
             data_seed=self._data_seed,
-            resume=live.folders[-1] if live.folders and fresh < 0 else None,
+            resume=self._checkpoint(live) if fresh < 0 else None,
             rates=dict(self._selection.finalists[number].rates) if fresh >= 0 else {},
             max_seconds=self.spec.budget.max_run_seconds,
+            reuse=self.spec.reuse and fresh < 0,
         )
         self._in_flight[run.key] = live
         self._journal.run_started(run)
         self._journal.move(live, TrialState.RUNNING)
         return run
+
+    def _checkpoint(self, live: Live) -> str | None:
+        """What the next rung goes on from; no run goes on from a result of another study, which has other seeds."""
+        own = trial_folder(self.study_id, live.trial.number)
+        return live.folders[-1] if live.folders and live.folders[-1].startswith(f"{own}/") else None
 
     def accept(self, finished: Finished) -> None:
         """Take in what came of a run; one that is not in flight here (cancelled, or known already) is ignored."""

@@ -56,6 +56,10 @@ LATENCY_METRICS: Final[dict[str, Metric]] = {
 """Those of a protocol that has `latency`."""
 
 
+MACHINE_METRICS: Final = frozenset({"train_tokens_per_second", "peak_memory_bytes", "joules_per_token", *LATENCY_METRICS})
+"""Those that say as much of the machine as of the architecture."""
+
+
 def known(protocol: Protocol) -> dict[str, Metric]:
     """Every metric there is a name for in a study of this protocol; `unmeasurable` says which it cannot ask for."""
     latency = LATENCY_METRICS if protocol.latency else {}

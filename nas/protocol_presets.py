@@ -7,7 +7,7 @@ batches for one task than for another.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nas.protocol import Protocol, Recipe, Rung
+from nas.protocol import Explosion, Protocol, Recipe, Rung
 from nas.tasks import (
     MQAR,
     Compression,
@@ -71,7 +71,7 @@ def mad_mini() -> Protocol:
         ),
         rungs=(Rung(steps=200), Rung(steps=600)),
         learning_rates=(1e-3, 3e-3, 1e-2),
-        recipe=Recipe(batch_size=32),
+        recipe=Recipe(batch_size=32, explosion=Explosion()),
     )
 
 
@@ -85,7 +85,7 @@ def recall_mini() -> Protocol:
         ),
         rungs=(Rung(steps=300), Rung(steps=900)),
         learning_rates=(1e-3, 3e-3, 1e-2),
-        recipe=Recipe(batch_size=64),
+        recipe=Recipe(batch_size=64, explosion=Explosion()),
     )
 
 

@@ -45,6 +45,7 @@ class Run(Document):
     `resume` names the checkpoint folder of the rung below, relative to the workspace; None trains from scratch.
     A run above the last rung confirms: from scratch, with a seed and training data of its own, for the last rung's steps, at
     `rates` alone: the learning rates that the last rung chose, by task.
+    `reuse`: another study's result of the same run will do.
     """
 
     study_id: str
@@ -58,6 +59,7 @@ class Run(Document):
     resume: str | None = None
     rates: dict[str, float] = Field(default_factory=dict)
     max_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    reuse: bool = False
 
     @property
     def key(self) -> RunKey:
@@ -171,11 +173,21 @@ class Measurement(Document):
     decode_seconds_per_token: float | None = None
 
 
+class Origin(Document):
+    """The trial of another study that measured a result, and the seeds of its run."""
+
+    study_id: str
+    number: int
+    seed: int
+    data_seed: int
+
+
 class Result(Document):
     """A scored run. `interval` says what the 95 % interval covers: seeds and the draw of the test set, or only the latter.
 
     `validation_score` is the same mean on validation data. It is what the search sees; `score` is what a reader is told.
     `notes` are sentences about what went otherwise than planned, such as a checkpoint that had to be trained again.
+    `origin`: None for what the study itself has measured.
     """
 
     score: float
@@ -189,6 +201,7 @@ class Result(Document):
     folder: str
     artifacts: tuple[Artifact, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 class Finished(Document):

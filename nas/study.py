@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nas.causality import reads_ahead
-from nas.metrics import METRICS, unmeasurable
+from nas.metrics import MACHINE_METRICS, METRICS, unmeasurable
 from nas.protocol import Protocol
 from nas.references import only_for_tokens
 from nas.width_transfer import untransferable, untransferable_gene
@@ -177,6 +177,9 @@ class StudySpec(Document):
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     budget: Budget = Budget()
     cost_at: CostAt = CostAt()
+    reuse: bool = False
+    """A run that another study of the same owner has measured, by the same protocol, is answered with that result and costs
+    nothing. Its seeds are that study's. Fresh seeds are always measured anew."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @field_validator("name")
@@ -212,6 +215,16 @@ class StudySpec(Document):
         if self.halving is not None and self.halving.brackets > n_rungs:
             reason = f"bracket s starts at rung s, and the protocol has {n_rungs} of them; ask for at most {n_rungs} brackets"
             _refuse(("halving", "brackets"), reason)
+        return self
+
+    @model_validator(mode="after")
+    def _reusable(self) -> Self:
+        """What a machine was measured at elsewhere is no measurement of this study's machines."""
+        named = [*self.objectives, *(constraint.metric for constraint in self.constraints)]
+        problem = next((name for name in named if name in MACHINE_METRICS), None) if self.reuse else None
+        if problem is not None:
+            reason = f"{problem} depends on the machine, and another study may have had another one; leave one of the two out"
+            _refuse(("reuse",), reason)
         return self
 
     @model_validator(mode="after")

@@ -18,9 +18,11 @@ from sqlalchemy import Engine
 
 from nas.driver import Driver
 from nas.errors import StoreUnavailable
+from nas.reuse import Reusing
 from nas.settings import Settings
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.engine import database_url, open_engine
+from nas.store.measured_elsewhere import MeasuredElsewhere
 from nas.store.migrate import require_newest
 from workers.ray_executor import RayExecutor
 
@@ -56,7 +58,7 @@ def _drive(settings: Settings, engine: Engine, stop: threading.Event) -> None:
         _stop_on_signals(stop)
         driver = Driver(
             store=PostgresDriverStore(engine),
-            executor=executor,
+            executor=Reusing(executor, MeasuredElsewhere(engine).find),
             clock=time,
             driver_id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             lease_seconds=settings.lease_seconds,

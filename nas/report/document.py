@@ -56,9 +56,16 @@ class Failed(Document):
 
 
 class Spent(Document):
-    """The cost from end to end. Seconds of runs overlap; `elapsed_seconds` is by the clock, from start to end or until now."""
+    """The cost from end to end. Seconds of runs overlap; `elapsed_seconds` is by the clock, from start to end or until now.
+
+    reused_runs: those answered with another study's result. infeasible, duplicates: proposals that no worker ever saw, because
+    their exact cost breaks a constraint or their architecture was known.
+    """
 
     runs: int
+    reused_runs: int = 0
+    infeasible: int = 0
+    duplicates: int = 0
     optimiser_steps: int
     tokens: int
     devices: tuple[OnDevice, ...]

@@ -62,6 +62,7 @@ class Measured:
     host: str
     versions: Mapping[str, str]
     ended_at: datetime | None
+    reused: bool = False
 
     @property
     def by_seed(self) -> tuple[float, ...]:
@@ -192,6 +193,7 @@ def _measured(run: StoredRun, result: Decoded, tasks: Mapping[str, Task]) -> Mea
         host=measurement["host"],
         versions=measurement["versions"],
         ended_at=run.ended_at,
+        reused=result.get("origin") is not None,
     )
 
 

@@ -15,18 +15,26 @@ MAX_CURVES: Final = 8
 def spent(evidence: Evidence) -> Spent:
     """Every run counts, those without a result too."""
     results = tuple(evidence.results())
-    devices = sorted({result.device for result in results})
+    here = [result for result in results if not result.reused]
+    devices = sorted({result.device for result in here})
     kinds = Counter(attempt.kind for attempt in evidence.failed)
     return Spent(
         runs=evidence.n_runs,
+        reused_runs=sum(result.reused for result in results),
+        infeasible=_untrained(evidence, TrialState.INFEASIBLE),
+        duplicates=_untrained(evidence, TrialState.DUPLICATE),
         optimiser_steps=sum(result.optimiser_steps for result in results),
         tokens=sum(result.tokens for result in results),
-        devices=tuple(_on(device, [result for result in results if result.device == device]) for device in devices),
+        devices=tuple(_on(device, [result for result in here if result.device == device]) for device in devices),
         failed=tuple(_failed(kind, [attempt for attempt in evidence.failed if attempt.kind == kind]) for kind in sorted(kinds)),
         failed_seconds=sum(attempt.seconds for attempt in evidence.failed),
         failed_trials=evidence.study.counts.get(TrialState.FAILED, 0),
         elapsed_seconds=_elapsed(evidence),
     )
+
+
+def _untrained(evidence: Evidence, state: TrialState) -> int:
+    return sum(trial.row.state is state and trial.row.rung is None for trial in evidence.trials)
 
 
 def _on(device: str, results: list[Measured]) -> OnDevice:
