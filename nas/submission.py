@@ -11,6 +11,7 @@ from typing import Any
 
 from nas.data.pinning import pinned
 from nas.errors import FieldProblem, Invalid
+from nas.feasibility import constraint_problems
 from nas.members import matched
 from nas.pricing import N_SAMPLES, sampled, sampled_costs
 from nas.protocol import Protocol
@@ -30,10 +31,11 @@ def read_spec(document: Any, data_root: Path | None, max_params: int, packs: Pat
 
     Raises `Invalid` with a JSON pointer to each wrong field. `data_root`: the folder that users' files must lie in, whose
     digests the study then holds. `max_params`: the largest architecture that the service accepts; a space of larger ones only
-    is refused. `packs`: the folder that keeps what was made of files, so that the next to read them need not make it again.
+    is refused, and so are exact constraints that no member is found to keep. `packs`: the folder that keeps what was made of
+    files, so that the next to read them need not make it again.
     """
     spec = validate(StudySpec, _with_presets_replaced(document))
-    problems = [*_size_problems(spec, max_params), *_matching_problems(spec)]
+    problems = [*_size_problems(spec, max_params), *_matching_problems(spec)] or [*constraint_problems(spec, max_params)]
     tasks = tuple(_pinned(index, task, data_root, packs, problems) for index, task in enumerate(spec.protocol.tasks))
     if problems:
         raise Invalid(problems[0].reason, tuple(problems))
