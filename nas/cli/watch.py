@@ -66,7 +66,9 @@ def outcome(row: StudyRow) -> str:
     """How a study stands, in a sentence."""
     best = f"; best score {row.best_score:.4f} (trial {row.best_number})" if row.best_score is not None else ""
     reason = f" ({row.reason})" if row.reason else ""
-    return f'the study "{row.name}" is {row.state}{reason}: {row.measured} of {row.budget} trials measured{best}'
+    infeasible = row.counts.get(TrialState.INFEASIBLE, 0)
+    broken = f", {infeasible:,} infeasible" if infeasible else ""
+    return f'the study "{row.name}" is {row.state}{reason}: {row.measured} of {row.budget} trials measured{broken}{best}'
 
 
 def describe(event: EventView) -> str:
