@@ -12,6 +12,7 @@ from nas.protocol import Protocol, Rung
 from nas.report.evidence import read_evidence
 from nas.report.spending import spent
 from nas.reuse import Reusing
+from nas.run import Run
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.measured_elsewhere import MeasuredElsewhere
 from nas.store.reads import get_study, get_trial
@@ -25,7 +26,7 @@ from tests.nas.spaces import TINY, study
 from tests.nas.test_driver_disk import QUICK, SMALL, OnDisk
 
 
-class Seen(list):
+class Seen(list[Run]):
     """Evaluates, and keeps the runs that it was given."""
 
     def __call__(self, run):
