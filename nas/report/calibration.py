@@ -3,7 +3,8 @@
 from itertools import pairwise
 from typing import Final
 
-from nas.report.document import Calibration, Estimate, Pair, ParameterRank, Precision, RungCalibration, TaskCalibration
+from nas.report.document import Calibration, Pair, ParameterRank, Precision, RungCalibration, TaskCalibration
+from nas.report.estimate import Estimate
 from nas.report.evidence import Evidence, TrialEvidence
 from nas.statistics.agreement import AgainstParameters, Scores, against_parameters, calibrate
 from nas.statistics.correlation import Correlation, spearman

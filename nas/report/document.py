@@ -6,16 +6,10 @@ Scores are on the scale of 0 to 1. None stands for what a study of this kind, or
 from datetime import datetime
 from typing import Literal
 
+from nas.report.estimate import Estimate
+from nas.report.payoff_document import Payoff
 from nas.study import StudySpec, StudyState
 from search_spaces.document import Document
-
-
-class Estimate(Document):
-    """A value with its 95 % interval, None where there is too little to make one from."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
 
 
 class Identity(Document):
@@ -348,5 +342,6 @@ class Report(Document):
     rate_curves: tuple[RateCurve, ...]
     calibration: Calibration
     attribution: Attribution
+    payoff: Payoff = Payoff()
     checklist: tuple[Answer, ...]
     replay: Replay

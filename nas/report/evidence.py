@@ -44,7 +44,7 @@ class TaskScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A run that succeeded. sample_error: of its score, from the test sample, where it has one seed.
+    """A run that succeeded. sample_error: of its score, from the test sample, where it has one seed. metrics: on test data.
 
     Steps, tokens and seconds are its own, not those of the rungs below."""
 
@@ -52,6 +52,7 @@ class Measured:
     score: float
     validation: float
     sample_error: float
+    metrics: Mapping[str, float]
     tasks: Mapping[str, TaskScores]
     ledger: tuple[Tried, ...]
     n_params: int
@@ -182,6 +183,7 @@ def _measured(run: StoredRun, result: Decoded, tasks: Mapping[str, Task]) -> Mea
         score=result["score"],
         validation=result["validation_score"],
         sample_error=sample_error(result["tasks"], tasks),
+        metrics=run.metrics,
         tasks=by_task,
         ledger=ledger,
         n_params=measurement["n_params"],

@@ -8,8 +8,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nas.quantities import duration, short_bytes, short_count
-from nas.report import charts
-from nas.report.document import Estimate, Report, Standing
+from nas.report import charts, payoff_charts
+from nas.report.document import Report, Standing
+from nas.report.estimate import Estimate
 from nas.study import StudySpec
 
 
@@ -18,7 +19,14 @@ def page(report: Report, *, home: str | None = None) -> str:
     return (
         _environment()
         .get_template("report.html")
-        .render(report=report, home=home, charts=charts, groups=_groups(report.leaderboard), study_json=study_json(report.spec))
+        .render(
+            report=report,
+            home=home,
+            charts=charts,
+            payoff_charts=payoff_charts,
+            groups=_groups(report.leaderboard),
+            study_json=study_json(report.spec),
+        )
     )
 
 
