@@ -102,7 +102,7 @@ def _random_search(known: Known) -> Verdict:
     if beside is not None and beside.ours is not None:
         return beside.final, f"Random search ran beside it with the same budget. {beside.headline}"
     return False, (
-        f"No random search has run beside {sampler.name} in this study. Submit it with baselines random to compare at equal cost."
+        f"No random search ran beside {sampler.name} in this study. Submit it with a random baseline to compare at equal cost."
     )
 
 
