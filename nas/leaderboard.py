@@ -17,7 +17,8 @@ from nas.report.calibration import compare_rungs
 from nas.report.document import RungCalibration
 from nas.report.payoff import read_payoff
 from nas.report.payoff_document import Comparison
-from nas.report.standings import MAX_LEADERS, Leader, leader, place, sample_error
+from nas.report.standings import MAX_LEADERS, Leader, leader, place
+from nas.sample_error import sample_error
 from nas.store import leaders, reads
 from nas.store.keyset import BEST_FIRST, EVERY_SCORED, Filter, Sort
 from nas.store.views import LeaderboardRow
@@ -99,7 +100,7 @@ class Leaderboards:
 
     def _find_standings(self, study_id: str) -> Mapping[int, Standing]:
         spec, found = leaders.read_leaders(self._engine, study_id, MAX_LEADERS)
-        tasks = dict(zip(spec.protocol.task_keys(), spec.protocol.tasks, strict=True))
+        tasks = spec.protocol.by_key()
         placed = place([_leader(one, tasks, spec.protocol.last_rung) for one in found])
         return {one.leader.row.number: Standing(one.place.group, one.interval.low, one.interval.high) for one in placed}
 

@@ -209,6 +209,8 @@ class Pair(Document):
 class RungCalibration(Document):
     """How a rung's validation score orders trials against the next rung's score; larger is better in both.
 
+    n_both: trials that have both scores, of which at most 2,000, evenly spread, are compared.
+
     parameters: rho of the parameter count alone over the same trials. difference: rho less that of the parameter count.
     warning: None for a rung that is better, and for the last one, which stands for nothing. pairs: at most 300 of the trials.
     """
@@ -216,6 +218,7 @@ class RungCalibration(Document):
     lower: int
     upper: int
     n_trials: int
+    n_both: int | None = None
     kendall: Estimate | None
     spearman: Estimate | None
     precision: tuple[Precision, ...]

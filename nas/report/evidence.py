@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from nas.keys import Principal
 from nas.protocol import Protocol
-from nas.report.standings import sample_error
 from nas.run import RunState
+from nas.sample_error import sample_error
 from nas.store.measurements import Decoded, StoredRun, StoredStudy, read_study
 from nas.store.views import StudyRow, TrialRow
 from nas.study import StudySpec
@@ -136,7 +136,7 @@ def read_evidence(engine: Engine, principal: Principal, study_id: str) -> Eviden
 def evidence(stored: StoredStudy) -> Evidence:
     """The same from what the store holds."""
     protocol = stored.view.spec.protocol
-    tasks = dict(zip(protocol.task_keys(), protocol.tasks, strict=True))
+    tasks = protocol.by_key()
     results: dict[int, dict[int, Measured]] = {}
     failed = []
     for run in stored.runs:

@@ -4,6 +4,7 @@ To have beaten random search it takes both: that what it takes home is better by
 trials are better than random ones, since a search that learns nothing is ahead half of the time.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -31,6 +32,8 @@ from nas.trial import TrialState
 
 N_POINTS: Final = 48
 """Points of a curve: as many as a small drawing shows."""
+MAX_COMPARED: Final = 2000
+"""Trials of each side whose first rungs are compared, evenly spread: fronts of all of them take time that rises faster."""
 
 
 def read_payoff(engine: Engine, principal: Principal, study_id: str) -> Payoff:
@@ -173,9 +176,10 @@ def _estimate(band: Band) -> Estimate:
 
 def _superiority(ours: Sequence[Event], theirs: Sequence[Event]) -> Superiority | None:
     """Of the trials at their first rung: by score, or by the front of all of them together that each belongs to."""
-    values = np.array([event.values for event in (*ours, *theirs)], dtype=np.float64)
-    if not len(values):
+    if not ours or not theirs:
         return None
+    ours, theirs = (side[:: math.ceil(len(side) / MAX_COMPARED)] for side in (ours, theirs))
+    values = np.array([event.values for event in (*ours, *theirs)], dtype=np.float64)
     merits = values[:, 0] if values.shape[1] == 1 else -levels(values).astype(np.float64)
     return superiority(merits[: len(ours)].tolist(), merits[len(ours) :].tolist())
 

@@ -7,10 +7,14 @@ from sqlalchemy import Engine
 from nas.baselines import companions
 from nas.errors import Conflict
 from nas.ports import Batch
+from nas.report.document import Report
+from nas.report.page import page
+from nas.report.report import study_report
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.reads import events_after, get_study, list_studies
 from nas.store.submissions import set_wish, submit_study
 from nas.study import Confirmation, StudyState, Wish
+from tests.nas import pretend
 from tests.nas.driving import ME, drive, rows, study_row
 from tests.nas.spaces import study
 
@@ -101,9 +105,27 @@ def test_a_baseline_that_has_ended_leaves_its_study_to_its_user(engine: Engine):
     assert _wishes(engine) == {"searched": "stop", "searched · random": "run"}
 
 
-def test_both_run_to_their_ends(engine: Engine):
-    study_id = submit_study(engine, ME, with_random(trials=6)).study_id
-    drive(engine)
+def score_by_width(run):
+    """Wide is good, and nothing else matters: a search can learn that, and random search cannot."""
+    depth, width = len(run.architecture.layers()), run.architecture.d_model
+    return pretend.score_as(run, 0.3 + 0.4 * (width == 64) + 0.02 * depth + 0.001 * (run.seed % 10))
+
+
+def test_a_study_and_its_baseline_run_to_their_ends_and_the_report_has_the_verdict(engine: Engine):
+    study_id = submit_study(engine, ME, with_random(trials=30, eta=None, seed=3)).study_id
+    drive(engine, score_by_width, n_slots=1)
     row = study_row(engine, study_id)
-    assert (row.state, row.measured) == ("completed", 6)
-    assert [(one.state, one.measured) for one in row.baselines] == [("completed", 6)]
+    assert (row.state, row.measured) == ("completed", 30)
+    assert [(one.state, one.measured) for one in row.baselines] == [("completed", 30)]
+    report = Report.from_json(study_report(engine, ME, study_id).to_json())
+    (found,) = report.payoff.comparisons
+    assert found.final
+    assert found.baseline.study == row.baselines[0].id
+    # three runs of one step for each trial, in both
+    assert found.optimiser_steps == 90
+    assert (found.ours is not None, found.p_value is not None) == (True, True)
+    assert found.verdict in ("better", "not_shown")
+    assert found.superiority is not None
+    assert found.superiority > 0.5
+    assert found.headline in page(report)
+    assert next(answer for answer in report.checklist if answer.item == 8).answer == "yes"
