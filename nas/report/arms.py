@@ -59,12 +59,12 @@ def _worth(runs: tuple[Measured, ...], noise: Noise | None) -> tuple[float, floa
 
     The noise of few seeds is uncertain itself: the error is that whose normal interval is as wide as Student's.
     """
-    seeds = [score for run in runs for score in run.by_seed]
+    n_seeds = sum(len(run.by_seed) for run in runs)
     of_seeds = 0.0
     if noise is not None:
         wider = float(stdtrit(noise.degrees_of_freedom, 0.975)) / NORMAL_975
-        of_seeds = wider * noise.standard_deviation / math.sqrt(len(seeds))
-    return fmean(seeds), math.hypot(of_seeds, fmean(run.sample_error for run in runs))
+        of_seeds = wider * noise.standard_deviation / math.sqrt(n_seeds)
+    return fmean(run.score for run in runs), math.hypot(of_seeds, fmean(run.sample_error for run in runs))
 
 
 def is_exchangeable(evidence: Evidence) -> bool:

@@ -186,5 +186,5 @@ def _superiority(ours: Sequence[Event], theirs: Sequence[Event]) -> Superiority 
 
 def _reach(ours: _Side, theirs: _Side, at: NDArray[np.float64]) -> float:
     """Half of the interval that the errors of the scores alone leave to the difference."""
-    errors = [float(side.arm.error[taken_home(side.arm, at)].mean()) for side in (ours, theirs)]
-    return NORMAL_975 * float(np.hypot(*errors))
+    errors = (float(side.arm.error[taken_home(side.arm, at)].mean()) for side in (ours, theirs))
+    return NORMAL_975 * math.hypot(*errors)
