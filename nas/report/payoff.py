@@ -23,7 +23,7 @@ from nas.report.leaders import noise
 from nas.report.payoff_document import Axis, Comparison, CostPoint, Payoff, SearchArm
 from nas.report.verdicts import Compared
 from nas.statistics.anytime import Arm, Band, curve, lead, taken_home
-from nas.statistics.frontier import Frontier, hypervolume_curve, hypervolume_lead
+from nas.statistics.frontier import Frontier, hypervolume_curve, lead_interval
 from nas.statistics.hypervolume import levels, non_dominated
 from nas.statistics.intervals import NORMAL_975
 from nas.statistics.superiority import Superiority, superiority
@@ -153,8 +153,9 @@ def _comparison(ours: _Side, theirs: _Side, document: SearchArm, floor: Noise | 
         return found.document()
     at = np.array([cost])
     if ours.frontier and theirs.frontier:
-        difference = hypervolume_lead(ours.frontier, theirs.frontier, cost)
         each = [hypervolume_curve(frontier, at) for frontier in (ours.frontier, theirs.frontier)]
+        value = float(each[0].value[0] - each[1].value[0])
+        difference = (value, *lead_interval(ours.frontier, theirs.frontier, cost, value))
     else:
         difference = lead(ours.arm, theirs.arm, cost)
         each = [curve(side.arm, at) for side in (ours, theirs)]

@@ -18,7 +18,7 @@ from nas.statistics.hypervolume import growth, hypervolume
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-MAX_ORDERS: Final = 200
+MAX_ORDERS: Final = 100
 MAX_POINTS: Final = 40_000
 """Points in all orders together: a second or two of work."""
 
@@ -63,28 +63,26 @@ def hypervolume_curve(arm: Frontier, costs: Array) -> Band:
     return Band(value, np.minimum(low, value), np.maximum(high, value))
 
 
-def hypervolume_lead(ours: Frontier, others: Frontier, cost: float) -> tuple[float, float, float]:
-    """Our hypervolume less theirs at a cost, with a 95 % interval over the errors of all scores and the orders of theirs."""
+def lead_interval(ours: Frontier, others: Frontier, cost: float, value: float) -> tuple[float, float]:
+    """The 95 % interval of a lead at a cost, the `value` of our curve less theirs, over the errors of all scores and the orders
+    of theirs."""
     n = min(_n_orders(len(ours.trial)), _n_orders(len(others.trial)))
     generator = np.random.default_rng(derive("hypervolumes", len(ours.trial), len(others.trial)))
-    seen = [_seen(arm, cost, n, generator, noisy=False) for arm in (ours, others)]
-    drawn = [_seen(arm, cost, n, generator, noisy=True) for arm in (ours, others)]
-    value = float(seen[0].mean() - seen[1].mean())
-    # errors let the best of many look better still, in both arms: what is left of that is taken off
-    differences = drawn[0] - drawn[1]
+    mine, theirs = (_drawn(arm, cost, n, generator) for arm in (ours, others))
+    differences = mine - theirs
+    # errors let the best of many look better still: only how far they scatter counts
     low, high = np.quantile(differences - differences.mean() + value, BOUNDS)
-    return value, min(float(low), value), max(float(high), value)
+    return min(float(low), value), max(float(high), value)
 
 
-def _seen(arm: Frontier, cost: float, n: int, generator: np.random.Generator, *, noisy: bool) -> Array:
+def _drawn(arm: Frontier, cost: float, n: int, generator: np.random.Generator) -> Array:
     """Hypervolumes at a cost, of orders that might have been and scores that might have been seen."""
-    whole = arm.whole if arm.exchangeable else arm
     found = np.empty(n)
+    whole = arm.whole if arm.exchangeable else arm
     for at in range(n):
         chosen = _first(whole, cost, generator) if arm.exchangeable else whole.newest(cost)
-        points = whole.points[chosen].copy()
-        if noisy:
-            points[:, 0] += np.where(points[:, 0] > 0, whole.error[chosen] * generator.standard_normal(len(chosen)), 0.0)
+        points = whole.points[chosen]
+        points[:, 0] += np.where(points[:, 0] > 0, whole.error[chosen] * generator.standard_normal(len(chosen)), 0.0)
         found[at] = hypervolume(points)
     return found
 

@@ -32,9 +32,13 @@ def non_dominated(points: Array) -> NDArray[np.bool_]:
     """Which points no other dominates; of equal points all or none."""
     distinct, inverse = np.unique(points, axis=0, return_inverse=True)
     kept = np.zeros(len(distinct), dtype=bool)
+    front, n = np.empty_like(distinct), 0
     # from the largest first value on: whoever comes later dominates nobody before
     for at in reversed(range(len(distinct))):
-        kept[at] = not (distinct[kept] >= distinct[at]).all(axis=1).any()
+        if not (front[:n] >= distinct[at]).all(axis=1).any():
+            kept[at] = True
+            front[n] = distinct[at]
+            n += 1
     return kept[inverse.reshape(-1)]
 
 
