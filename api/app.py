@@ -20,6 +20,7 @@ from api.routers import architectures, catalogues, compare, events, exports, hea
 from api.routers.parameters import refuse_unknown
 from api.services import Services
 from nas.leaderboard import Leaderboards
+from nas.report.reports import Reports
 from nas.settings import Settings
 from nas.store.engine import database_url, open_engine
 from nas.store.events import EventBell
@@ -63,7 +64,7 @@ def _lifespan(settings: Settings, registry: CollectorRegistry) -> Callable[[Fast
         url = await asyncio.to_thread(database_url, settings)
         engine, bell = open_engine(url), EventBell(url)
         registry.register(States(lambda: totals(engine)))
-        services = Services(engine, bell, settings, registry, Leaderboards(engine))
+        services = Services(engine, bell, settings, registry, Leaderboards(engine), Reports(engine))
         app.state.services = services
         listening = asyncio.create_task(bell.run())
         try:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from nas.leaderboard import Leaderboards
+from nas.report.reports import Reports
 from nas.settings import Settings
 from nas.store.events import EventBell
 
@@ -26,6 +27,7 @@ class Services:
     settings: Settings
     registry: CollectorRegistry
     leaderboards: Leaderboards
+    reports: Reports
     streams: Counter[str] = field(default_factory=Counter)
     """How many event streams each key, by its id, has open."""
     exports: Counter[str] = field(default_factory=Counter)
@@ -48,6 +50,10 @@ def _leaderboards(request: Request) -> Leaderboards:
     return services(request).leaderboards
 
 
+def _reports(request: Request) -> Reports:
+    return services(request).reports
+
+
 def _settings(request: Request) -> Settings:
     return services(request).settings
 
@@ -55,4 +61,5 @@ def _settings(request: Request) -> Settings:
 ServicesDep = Annotated[Services, Depends(services)]
 EngineDep = Annotated[Engine, Depends(_engine)]
 LeaderboardsDep = Annotated[Leaderboards, Depends(_leaderboards)]
+ReportsDep = Annotated[Reports, Depends(_reports)]
 SettingsDep = Annotated[Settings, Depends(_settings)]

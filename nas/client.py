@@ -30,6 +30,7 @@ from nas.keys import NewKey, Scope
 from nas.pricing import Quote
 from nas.problem import NothingThere, Problem, StateConflict
 from nas.report.document import Report, RungCalibration
+from nas.report.payoff_document import Comparison
 from nas.store.reads import SortName
 from nas.store.views import EventView, KeyView, LeaderboardRow, Page, StudyRow, StudyView, TrialRow, TrialView
 from nas.study import FINAL_STUDY_STATES, StudySpec, StudyState
@@ -125,6 +126,10 @@ class Client:
     def calibration(self, study: str) -> tuple[RungCalibration, ...]:
         """How each rung orders trials against the next one, and whether it does better than the parameter count alone."""
         return _read(tuple[RungCalibration, ...], self._transport.get(f"{self._path(study)}/calibration"))
+
+    def baselines(self, study: str) -> tuple[Comparison, ...]:
+        """The search against each of its baselines at equal cost, with a verdict; empty where it has none."""
+        return _read(tuple[Comparison, ...], self._transport.get(f"{self._path(study)}/baselines"))
 
     def report(self, study: str) -> Report:
         """Everything the study may claim, as it stands."""

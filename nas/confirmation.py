@@ -53,22 +53,19 @@ def next_seeds(scores: Mapping[int, Sequence[float]], *, first: int, most: int) 
             return
 
 
-def _interval(scores: Sequence[float]) -> tuple[float, float]:
-    found = mean_interval(scores).within(0, 1)
-    return found.low, found.high
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finalist:
     """A trial that has a score at the last rung. values: what it is ranked by there, as the search sees it.
 
-    reported: its metrics on test data at the last rung, and then with each fresh seed.
+    reported: its metrics on test data at the last rung, and then with each fresh seed; errors: the standard error of each fresh
+    seed's score from the draw of the test sample.
     """
 
     is_reference: bool
     values: Values
     rates: Mapping[str, float]
     reported: list[Mapping[str, float]]
+    errors: list[float] = field(default_factory=list)
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -81,10 +78,15 @@ class Finalist:
         names = [name for name in first if all(name in metrics for metrics in others)]
         return {**self.reported[0], **{name: fmean(metrics[name] for metrics in self.reported[1:]) for name in names}}
 
+    def take(self, metrics: Mapping[str, float], error: float) -> None:
+        """What one more fresh seed says."""
+        self.reported.append(metrics)
+        self.errors.append(error)
+
     def confirmed(self, only: Result | None) -> Confirmed:
         """What its fresh seeds say so far. `only`: the result of the first one while there is no other."""
         scores = self.scores
-        low, high = (only.score_low, only.score_high) if only is not None else _interval(scores)
+        low, high = (only.score_low, only.score_high) if only is not None else self._interval()
         return Confirmed(
             score=fmean(scores),
             score_low=low,
@@ -93,6 +95,11 @@ class Finalist:
             n_seeds=len(scores),
             metrics=self.mean_metrics(),
         )
+
+    def _interval(self) -> tuple[float, float]:
+        """Over seeds and the draw of the test sample that they share, as the report and the leaderboard have it."""
+        found = mean_interval(self.scores, fmean(self.errors) if self.errors else 0.0).within(0, 1)
+        return found.low, found.high
 
 
 @dataclass(slots=True)

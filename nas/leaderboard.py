@@ -4,29 +4,29 @@ The leaders are those of the highest rung, at most 200. What is said of them is 
 page costs what its rows cost.
 """
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
-from threading import Lock
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from sqlalchemy import Engine
 
+from nas.kept import Kept, Moment
 from nas.keys import Principal
 from nas.report.calibration import compare_rungs
 from nas.report.document import RungCalibration
-from nas.report.standings import MAX_LEADERS, Leader, leader, place, sample_error
+from nas.report.payoff import read_payoff
+from nas.report.payoff_document import Comparison
+from nas.report.standings import MAX_LEADERS, Leader, leader, place
+from nas.sample_error import sample_error
 from nas.store import leaders, reads
 from nas.store.keyset import BEST_FIRST, EVERY_SCORED, Filter, Sort
-from nas.store.views import LeaderboardRow, Page
+from nas.store.views import LeaderboardRow
 from nas.tasks import Task
 
 KEPT_STUDIES: Final = 64
 CALIBRATION_SECONDS: Final = 30.0
 """A calibration moves little from one result to the next, and takes a third of a second: a live page asks every few seconds."""
-Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +38,13 @@ class Standing:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer(Generic[Known]):
-    """What was known as of an event, and when it was found out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Some rows in order, as a `Page`. verdicts: of a study with baselines, a sentence for each, whether the search beat it."""
 
-    event: int
-    known: Known
-    found: float
-
-
-class _Kept(Generic[Known]):
-    """The newest answer about each of the last few studies; one thread finds it out, the others wait.
-
-    It is given again until something happens in the study, and for `seconds` after it was found whatever happens.
-    """
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._seconds = seconds
-        self._lock = Lock()
-        self._answers: OrderedDict[str, _Answer[Known]] = OrderedDict()
-
-    def get(self, study_id: str, event: int, find: Callable[[], Known]) -> Known:
-        """What is known as of an event of the study."""
-        with self._lock:
-            kept = self._answers.get(study_id)
-            if kept is None or (kept.event < event and time.monotonic() - kept.found >= self._seconds):
-                kept = self._answers[study_id] = _Answer(event, find(), time.monotonic())
-            self._answers.move_to_end(study_id)
-            while len(self._answers) > KEPT_STUDIES:
-                self._answers.popitem(last=False)
-        return kept.known
+    items: tuple[LeaderboardRow, ...]
+    next_cursor: str | None = None
+    verdicts: tuple[str, ...] = ()
 
 
 class Leaderboards:
@@ -75,8 +52,9 @@ class Leaderboards:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._standings: _Kept[Mapping[int, Standing]] = _Kept()
-        self._calibrations: _Kept[tuple[RungCalibration, ...]] = _Kept(CALIBRATION_SECONDS)
+        self._standings: Kept[Mapping[int, Standing]] = Kept(KEPT_STUDIES)
+        self._calibrations: Kept[tuple[RungCalibration, ...]] = Kept(KEPT_STUDIES, CALIBRATION_SECONDS)
+        self._comparisons: Kept[tuple[Comparison, ...]] = Kept(KEPT_STUDIES, CALIBRATION_SECONDS)
 
     def page(
         self,
@@ -87,29 +65,42 @@ class Leaderboards:
         where: Filter = EVERY_SCORED,
         limit: int = 50,
         cursor: str | None = None,
-    ) -> Page[LeaderboardRow]:
+    ) -> Board:
         """Scored trials in order, leaders with their group. A cursor belongs to its sort and filter.
 
         Raises `NotFound`, `Invalid`.
         """
         found = reads.leaderboard(self._engine, principal, study_id, sort=sort, where=where, limit=limit, cursor=cursor)
         if not found.items:
-            return found
-        event = leaders.last_event(self._engine, principal, study_id)
-        standings = self._standings.get(study_id, event, lambda: self._find_standings(study_id))
-        return replace(found, items=tuple(_with(row, standings.get(row.trial.number)) for row in found.items))
+            return Board(items=(), next_cursor=found.next_cursor)
+        now = leaders.moment(self._engine, principal, study_id)
+        standings = self._standings.get(study_id, now[:1], lambda: self._find_standings(study_id))
+        return Board(
+            items=tuple(_with(row, standings.get(row.trial.number)) for row in found.items),
+            next_cursor=found.next_cursor,
+            verdicts=tuple(one.headline for one in self._compared(principal, study_id, now)),
+        )
 
     def calibration(self, principal: Principal, study_id: str) -> tuple[RungCalibration, ...]:
         """Of each rung against the next, over at most 500 trials that have both; of a running study up to 30 seconds old.
 
         Raises `NotFound`.
         """
-        event = leaders.last_event(self._engine, principal, study_id)
-        return self._calibrations.get(study_id, event, lambda: self._find_calibration(study_id))
+        now = leaders.moment(self._engine, principal, study_id)
+        return self._calibrations.get(study_id, now[:1], lambda: self._find_calibration(study_id))
+
+    def comparisons(self, principal: Principal, study_id: str) -> tuple[Comparison, ...]:
+        """Of the search with each of its baselines; while they run up to 30 seconds old. Raises `NotFound`."""
+        return self._compared(principal, study_id, leaders.moment(self._engine, principal, study_id))
+
+    def _compared(self, principal: Principal, study_id: str, now: Moment) -> tuple[Comparison, ...]:
+        if len(now) == 1:
+            return ()
+        return self._comparisons.get(study_id, now, lambda: read_payoff(self._engine, principal, study_id).comparisons)
 
     def _find_standings(self, study_id: str) -> Mapping[int, Standing]:
         spec, found = leaders.read_leaders(self._engine, study_id, MAX_LEADERS)
-        tasks = dict(zip(spec.protocol.task_keys(), spec.protocol.tasks, strict=True))
+        tasks = spec.protocol.by_key()
         placed = place([_leader(one, tasks, spec.protocol.last_rung) for one in found])
         return {one.leader.row.number: Standing(one.place.group, one.interval.low, one.interval.high) for one in placed}
 

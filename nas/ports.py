@@ -91,7 +91,8 @@ class Standing:
     digest: the architecture's. reported, searched, folders: of its results, one per rung it has passed, from that where its
     bracket starts (`nas.brackets`): what the study asks for (`nas.objectives.asked_of`), on test data and for the search.
     After the last rung come those of fresh seeds; where a study has such, rates: what the last rung chose for each task, and
-    finals: everything that was measured on test data at the last rung, and then with each fresh seed.
+    finals: everything that was measured on test data at the last rung, and then with each fresh seed; errors: of those
+    seeds' scores, the standard error from the draw of the test sample.
     attempts: the highest attempt so far at the rung after those; failures: how many of them failed (lost ones did not).
     """
 
@@ -107,6 +108,7 @@ class Standing:
     folders: tuple[str, ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
     finals: tuple[Mapping[str, float], ...] = ()
+    errors: tuple[float, ...] = ()
     attempts: int = 0
     failures: int = 0
 

@@ -151,6 +151,10 @@ class Protocol(Document):
         seen = [names[: index + 1].count(name) for index, name in enumerate(names)]
         return tuple(name if count == 1 else f"{name}-{count}" for name, count in zip(names, seen, strict=True))
 
+    def by_key(self) -> dict[str, AnyTask]:
+        """The tasks by those names."""
+        return dict(zip(self.task_keys(), self.tasks, strict=True))
+
     def task_labels(self) -> tuple[str, ...]:
         """What reports call each task: its title, and where others have the same, the settings in which they differ."""
         settings = [task.to_data() for task in self.tasks]

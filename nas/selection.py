@@ -13,6 +13,7 @@ from nas.objectives import Values, objectives_of, ranked_values
 from nas.pareto import Flags, ParetoFront
 from nas.ports import Standing
 from nas.run import Result
+from nas.sample_error import result_error
 from nas.study import StudySpec
 from nas.trial import Confirmed, TrialState
 from search_spaces.primitives import Cost
@@ -32,6 +33,7 @@ class Selection:
         self._front = ParetoFront()
         self.halving = _halving_of(spec)
         self.finalists = Finalists(spec)
+        self._tasks = spec.protocol.by_key()
 
     def is_reference(self, number: int) -> bool:
         """References have the lowest numbers."""
@@ -62,13 +64,15 @@ class Selection:
         self._rank(number, rung, searched, cost)
         if self._spec.confirmation and rung == self._spec.protocol.last_rung:
             rates = {task.task: task.learning_rate for task in result.tasks}
-            self.finalists.enter(number, self._finalist(number, self._ranked(searched, cost), rates, [reported]))
+            is_reference, values = self.is_reference(number), self._ranked(searched, cost)
+            finalist = Finalist(is_reference=is_reference, values=values, rates=rates, reported=[reported])
+            self.finalists.enter(number, finalist)
         return self._front.add(number, rung, self._ranked(reported, cost))
 
     def confirm(self, number: int, rung: int, result: Result, cost: Cost) -> tuple[Confirmed, Flags]:
         """A trial has a result with a fresh seed: what all of them say now, and the flags that this changes."""
         finalist = self.finalists[number]
-        finalist.reported.append(reported_metrics(result))
+        finalist.take(reported_metrics(result), result_error(result.tasks, self._tasks))
         return finalist.confirmed(result if rung == self._n_rungs else None), self._show_confirmed(number, finalist, cost)
 
     def remove(self, number: int) -> Flags:
@@ -93,17 +97,17 @@ class Selection:
     def _replay_final(self, standing: Standing) -> None:
         """A trial that has reached the last rung of a study with confirmation, and what fresh seeds said of it."""
         at_last = self._spec.protocol.last_rung - self.first_rung(standing.number)
-        values = self._ranked(standing.searched[at_last], standing.cost)
-        finalist = self._finalist(standing.number, values, standing.rates, list(standing.finals))
+        finalist = Finalist(
+            is_reference=self.is_reference(standing.number),
+            values=self._ranked(standing.searched[at_last], standing.cost),
+            rates=standing.rates,
+            reported=list(standing.finals),
+            errors=list(standing.errors),
+        )
         if finalist.scores:
             self._show_confirmed(standing.number, finalist, standing.cost)
         if standing.state not in _ENDED_BADLY:
             self.finalists.enter(standing.number, finalist)
-
-    def _finalist(
-        self, number: int, values: Values, rates: Mapping[str, float], reported: list[Mapping[str, float]]
-    ) -> Finalist:
-        return Finalist(is_reference=self.is_reference(number), values=values, rates=rates, reported=reported)
 
     def _show_confirmed(self, number: int, finalist: Finalist, cost: Cost) -> Flags:
         return self._front.add(number, self._n_rungs, self._ranked(finalist.mean_metrics(), cost))

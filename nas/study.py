@@ -72,6 +72,9 @@ class CostAt(Document):
 
 Place = tuple[str | int, ...]
 MetricName = Annotated[str, Field(min_length=1, max_length=100)]
+Baseline = Literal["random"]
+"""Searches that a study can be held against; `nas.baselines` says what each of them is."""
+MAX_NAME = 100
 Bound = Annotated[int | float, Field(ge=-(10**15), le=10**15)]
 
 
@@ -165,7 +168,7 @@ class Budget(Document):
 class StudySpec(Document):
     """Everything a study is: submitted once, never changed."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     space: Space
     protocol: Protocol = Protocol()
     objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
@@ -175,6 +178,8 @@ class StudySpec(Document):
     halving: Halving | None = Halving()
     confirmation: Confirmation | None = None
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    baselines: Annotated[tuple[Baseline, ...], Field(max_length=8)] = ()
+    """Searches with the same budget that run beside this one, each a study of its own: did this one pay?"""
     budget: Budget = Budget()
     cost_at: CostAt = CostAt()
     reuse: bool = False
@@ -228,6 +233,19 @@ class StudySpec(Document):
         return self
 
     @model_validator(mode="after")
+    def _accompanied(self) -> Self:
+        """Each baseline is another search, and has room for a name."""
+        for index, baseline in enumerate(self.baselines):
+            if baseline == self.sampler.name:
+                _refuse(("baselines", index), f"the study is a {baseline} search itself; leave it out, or take another sampler")
+            room = MAX_NAME - len(baseline_name("", baseline))
+            if len(self.name) > room:
+                _refuse(("name",), f"a study with a {baseline} baseline may have a name of at most {room} characters")
+        if len(set(self.baselines)) != len(self.baselines):
+            _refuse(("baselines",), f"{_repeated(self.baselines)!r} is listed twice")
+        return self
+
+    @model_validator(mode="after")
     def _measurable(self) -> Self:
         """Every metric that is named can be measured, and every bound be kept beside the others."""
         places: list[tuple[tuple[str | int, ...], str]] = [
@@ -273,6 +291,11 @@ class StudySpec(Document):
             if problem is not None:
                 _refuse(("references", index), f"{name}, {problem.field}: {problem.reason}")
         return self
+
+
+def baseline_name(name: str, baseline: str) -> str:
+    """What the study is called that a study of this name is held against."""
+    return f"{name} · {baseline.replace('_', ' ')}"
 
 
 def _refuse(place: Place, reason: str) -> NoReturn:

@@ -153,11 +153,15 @@ def _finished(key: RunKey, result: Result | None = None, failure: Failure | None
 def _confirmed(results: list[Result]) -> Confirmed:
     """What fresh seeds say together."""
     scores = [result.score for result in results]
-    found = mean_interval(scores).within(0.0, 1.0) if len(scores) > 1 else None
+    found = mean_interval(scores, _sample_error(results)).within(0.0, 1.0) if len(scores) > 1 else None
     low, high = (found.low, found.high) if found else (results[0].score_low, results[0].score_high)
     covers: Literal["replicas", "test_sample"] = "replicas" if len(scores) > 1 else "test_sample"
     mean = fmean(scores)
     return Confirmed(score=mean, score_low=low, score_high=high, interval=covers, n_seeds=len(scores), metrics={"score": mean})
+
+
+def _sample_error(results: list[Result]) -> float:
+    return SAMPLE_ERROR / len(results[0].tasks) ** 0.5
 
 
 def _result(key: RunKey, trial: Trial, plan: Plan, protocol: Protocol, rng: Random) -> Result:

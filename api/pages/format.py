@@ -1,16 +1,6 @@
-"""Scores, shares and times as the pages show them; counts and bytes are `nas.quantities`."""
+"""Times as the pages show them; numbers are `nas.templating`."""
 
 from datetime import UTC, datetime
-
-
-def score(value: float | None) -> str:
-    """Four decimals; a dash where there is none."""
-    return "–" if value is None else f"{value:.4f}"
-
-
-def percent(value: float) -> str:
-    """Whole percents."""
-    return f"{100 * value:.0f} %"
 
 
 def ago(then: datetime | None, now: datetime | None = None) -> str:

@@ -1,14 +1,16 @@
-"""Templates become pages: one environment, whose filters write numbers as everywhere else."""
+"""The pages' templates: those of `nas.templating`, with addresses of assets and how long ago something was."""
 
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
-from api.pages import assets, format
+from api.pages import assets
+from api.pages.format import ago
 from nas.metrics import METRICS
-from nas.quantities import ratio, short_bytes, short_count, short_number
+from nas.quantities import ratio
+from nas.templating import environment
 
 
 def render(template: str, *, signed_in: bool = True, **context: Any) -> str:
@@ -18,21 +20,6 @@ def render(template: str, *, signed_in: bool = True, **context: Any) -> str:
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        count=short_count,
-        number=short_number,
-        bytes=short_bytes,
-        ratio=ratio,
-        score=format.score,
-        percent=format.percent,
-        ago=format.ago,
-    )
-    environment.globals.update(asset=assets.url, metrics=METRICS)
-    return environment
+    made = environment(Path(__file__).with_name("templates"), ratio=ratio, ago=ago)
+    made.globals.update(asset=assets.url, metrics=METRICS)
+    return made

@@ -17,7 +17,7 @@ from api.pages.rendering import render
 from api.routers.leaderboard import FilterDep, SortDep
 from api.routers.parameters import Cursor, StudyId, TrialNumber
 from api.security import SESSION_COOKIE, Reader, SessionCookie, Writer, forget_session, refuse_other_sites, set_session
-from api.services import EngineDep, LeaderboardsDep
+from api.services import EngineDep, LeaderboardsDep, ReportsDep
 from nas.errors import Denied
 from nas.keys import Principal
 from nas.ledger import rate_rows
@@ -27,7 +27,6 @@ from nas.protocol import Protocol
 from nas.quantities import measured
 from nas.report.document import is_doubtful
 from nas.report.page import page as written
-from nas.report.report import study_report
 from nas.run import Result
 from nas.store import reads
 from nas.store.sessions import close_session, open_session
@@ -121,9 +120,9 @@ def _left_out(engine: Engine, principal: Principal, study_id: str) -> tuple[Tria
 
 
 @router.get("/studies/{study_id}/report")
-def report(study_id: StudyId, principal: Reader, engine: EngineDep) -> HTMLResponse:
+def report(study_id: StudyId, principal: Reader, reports: ReportsDep) -> HTMLResponse:
     """What the study may claim, as the one file that `nas report` writes."""
-    return HTMLResponse(written(study_report(engine, principal, study_id), home=f"/studies/{study_id}"))
+    return HTMLResponse(written(reports.get(principal, study_id), home=f"/studies/{study_id}"))
 
 
 @router.get("/studies/{study_id}/trials/{number}")

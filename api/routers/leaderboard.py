@@ -11,9 +11,10 @@ from api.answer import json_answer
 from api.routers.parameters import Cursor, Limit, StudyId
 from api.security import Reader
 from api.services import EngineDep, LeaderboardsDep
+from nas.leaderboard import Board
 from nas.report.document import RungCalibration
 from nas.store.reads import Between, Filter, Sort, SortName, pareto
-from nas.store.views import LeaderboardRow, Page, TrialRow
+from nas.store.views import TrialRow
 from nas.trial import TrialState
 
 router = APIRouter(prefix="/v1/studies/{study_id}", tags=["leaderboard"])
@@ -57,7 +58,7 @@ SortDep = Annotated[Sort, Depends(sort)]
 FilterDep = Annotated[Filter, Depends(selection)]
 
 
-@router.get("/leaderboard", response_model=Page[LeaderboardRow])
+@router.get("/leaderboard", response_model=Board)
 def show(
     study_id: StudyId,
     principal: Reader,
@@ -68,7 +69,7 @@ def show(
     cursor: Cursor = None,
 ) -> Response:
     """Scored trials in order; leaders that the data cannot tell apart share a group. Follow `next_cursor` for more; it belongs
-    to its sort and filter.
+    to its sort and filter. Of a study with baselines `verdicts` say whether the search beat them.
     """
     return json_answer(boards.page(principal, study_id, sort=sort, where=where, limit=limit, cursor=cursor))
 

@@ -68,7 +68,10 @@ def top(
             pareto=pareto or None,
         )
         rows = list(islice(found, limit))
-        print_leaderboard(rows, as_json, () if as_json or not rows else further_columns(nas.study(study).spec))
+        found_study = None if as_json or not rows else nas.study(study)
+        print_leaderboard(rows, as_json, further_columns(found_study.spec) if found_study else ())
+        for comparison in nas.baselines(study) if found_study and found_study.row.baselines else ():
+            say(comparison.headline)
         for rung in nas.calibration(study):
             if is_doubtful(rung):
                 say(f"note: {rung.warning}")

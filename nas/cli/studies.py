@@ -15,7 +15,7 @@ from nas.cli.typed import typed
 from nas.client import Client
 from nas.pricing import Quote
 from nas.quantities import short_count
-from nas.store.views import StudyRow
+from nas.store.views import Companion, StudyRow
 from nas.study import FINAL_STUDY_STATES, StudyState
 
 SpecFile = Annotated[Path, typer.Argument(metavar="FILE", help="The study as JSON; - reads standard input.")]
@@ -47,6 +47,10 @@ def check(file: SpecFile, url: Url = None, data_dir: DataDir = None, as_json: As
 def submit(
     file: SpecFile,
     name: Annotated[str | None, typer.Option("--name", help="Use this name instead of the document's.")] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option("--baseline", help="A search to run beside it with the same budget: random; may be given again."),
+    ] = None,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="Default: the document's hash.")] = None,
     url: Url = None,
     data_dir: DataDir = None,
@@ -56,15 +60,18 @@ def submit(
 
     Sending the same document again is safe: it names the study that it made before.
     """
-    document = read_document(file)
+    changed = {"name": name, "baselines": baseline}
+    document = read_document(file) | {field: value for field, value in changed.items() if value}
     with Client(url, data_dir=data_dir) as nas:
-        study, found = nas.submit_or_find({**document, "name": name} if name else document, key)
+        study, found = nas.submit_or_find(document, key)
         where = nas.connection.url
     if as_json:
         print_json(to_data(study))
         return
     sys.stdout.write(f"{study.id}\n")
     say(f'the study "{study.name}" is {"already there, " if found else ""}{study.state}: {where}/studies/{study.id}')
+    for one in study.baselines:
+        say(f'beside it runs "{one.name}": {where}/studies/{one.id}')
     if found and study.state in FINAL_STUDY_STATES:
         say("the same document names the same study; for another one add: --name NAME")
     else:
@@ -168,11 +175,17 @@ def _standing(row: StudyRow) -> dict[str, object]:
         "measured": f"{row.measured} of {row.budget} trials ({row.progress:.0%})",
         "trials": ", ".join(f"{count} {state}" for state, count in sorted(row.counts.items())) or "none yet",
         "best": "-" if row.best_score is None else f"{row.best_score:.4f} (trial {row.best_number})",
+        **({"baseline of": f"{row.accompanies.name} ({row.accompanies.id})"} if row.accompanies else {}),
+        **({"baselines": "; ".join(map(_beside, row.baselines))} if row.baselines else {}),
         "driver": "at work" if row.driver_alive else "none has it now",
         "created": _moment(row.created_at),
         "started": _moment(row.started_at),
         "ended": _moment(row.ended_at),
     }
+
+
+def _beside(one: Companion) -> str:
+    return f"{one.name} ({one.id}), {one.state}, {one.measured} of {one.budget} trials measured"
 
 
 def _moment(at: datetime | None) -> str:

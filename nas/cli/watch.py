@@ -15,7 +15,7 @@ from nas.cli.output import plain, print_json, say, score_text, stderr, to_data
 from nas.cli.typed import typed
 from nas.client import Client
 from nas.store.views import EventView, StudyRow
-from nas.study import StudyState
+from nas.study import FINAL_STUDY_STATES, StudyState
 from nas.trial import TrialState
 
 REFRESH_SECONDS = 1.0
@@ -50,6 +50,10 @@ def watch(
             say(f'\nno longer watching; the study "{row.name}" goes on. Watch again with: {again}')
             raise typer.Exit(INTERRUPTED) from None
     say(outcome(row))
+    for one in row.baselines:
+        say(f'its baseline "{one.name}" is {one.state}: {one.measured} of {one.budget} trials measured')
+        if one.state not in FINAL_STUDY_STATES:
+            say(f"follow it with: {typed('watch', one.id, url=url, data_dir=data_dir)}")
     if row.state is StudyState.FAILED:
         raise CheckFailed(f"see why with: {typed('show', row.id, url=url, data_dir=data_dir)}")
 

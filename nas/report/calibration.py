@@ -3,13 +3,16 @@
 from itertools import pairwise
 from typing import Final
 
-from nas.report.document import Calibration, Estimate, Pair, ParameterRank, Precision, RungCalibration, TaskCalibration
+from nas.report.document import Calibration, Pair, ParameterRank, Precision, RungCalibration, TaskCalibration
+from nas.report.estimate import Estimate
 from nas.report.evidence import Evidence, TrialEvidence
 from nas.statistics.agreement import AgainstParameters, Scores, against_parameters, calibrate
 from nas.statistics.correlation import Correlation, spearman
 
 MAX_PAIRS: Final = 300
 """Points of a scatter that a person can still see apart."""
+MAX_COMPARED: Final = 2000
+"""Trials that are compared: the work rises with their square, and their intervals are narrow enough."""
 
 
 def calibration(evidence: Evidence) -> Calibration:
@@ -33,12 +36,15 @@ def compare_rungs(
 ) -> RungCalibration:
     """Validation scores of a rung against test scores of a higher one, or those on fresh seeds; larger is better in both."""
     name = f"rung {lower}"
+    n_both = len(proxy.keys() & target.keys())
+    proxy = _sampled(proxy, target)
     found = calibrate(name, proxy, target)
     beside = against_parameters(name, proxy, params, target)
     return RungCalibration(
         lower=lower,
         upper=upper,
         n_trials=found.n_trials,
+        n_both=n_both,
         kendall=estimate(found.kendall),
         spearman=estimate(found.spearman),
         precision=tuple(Precision(k=k, share=share) for k, share in found.precision.items()),
@@ -48,6 +54,13 @@ def compare_rungs(
         warning=None if fresh else beside.warning,
         pairs=_pairs(proxy, target),
     )
+
+
+def _sampled(scores: Scores, target: Scores) -> Scores:
+    """Those that have both, or an even sample of them: every so many in order of number."""
+    both = sorted(scores.keys() & target.keys())
+    step = len(both) / MAX_COMPARED
+    return {number: scores[number] for number in (both if step <= 1 else [both[int(at * step)] for at in range(MAX_COMPARED)])}
 
 
 def estimate(found: Correlation | None) -> Estimate | None:
@@ -87,13 +100,14 @@ def _tasks(trials: tuple[TrialEvidence, ...], lower: int, target: Scores) -> lis
 
 
 def _task(rung: int, task: str, scores: Scores, target: Scores) -> TaskCalibration:
-    found = calibrate(task, scores, target)
+    found = calibrate(task, _sampled(scores, target), target)
     sign = found.spearman.sign if found.spearman else 0
     return TaskCalibration(rung=rung, task=task, n_trials=found.n_trials, spearman=estimate(found.spearman), sign=sign)
 
 
 def _parameters(rung: int, target: Scores, params: Scores) -> ParameterRank:
-    return ParameterRank(rung=rung, n_trials=len(target), spearman=_rho(params, target))
+    compared = _sampled(params, target)
+    return ParameterRank(rung=rung, n_trials=len(compared), spearman=_rho(compared, target))
 
 
 def _rho(params: Scores, target: Scores) -> Estimate | None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from nas.quantities import duration, short_count
 from nas.report.document import Answer, Attribution, Replay, Spent, Standing, TaskLedger, Winner
+from nas.report.payoff_document import Payoff
 from nas.study import StudySpec
 
 Verdict = tuple[bool | None, str]
@@ -25,6 +26,7 @@ class Known:
     winner: Winner | None
     ledger: tuple[TaskLedger, ...]
     attribution: Attribution
+    payoff: Payoff
     n_progress: int
     replay: Replay
 
@@ -96,9 +98,11 @@ def _random_search(known: Known) -> Verdict:
     sampler = known.spec.sampler
     if sampler.name == "random":
         return True, "The search is random search itself; everything else can be held against it at equal cost."
+    beside = next((one for one in known.payoff.comparisons if one.baseline.sampler == "random"), None)
+    if beside is not None and beside.ours is not None:
+        return beside.final, f"Random search ran beside it with the same budget. {beside.headline}"
     return False, (
-        f"No random search was run beside {sampler.name} in this study; its first {sampler.n_startup} proposals are random. "
-        'Submit the same study with sampler "random" to compare at equal cost.'
+        f"No random search ran beside {sampler.name} in this study. Submit it with a random baseline to compare at equal cost."
     )
 
 

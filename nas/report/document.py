@@ -6,16 +6,10 @@ Scores are on the scale of 0 to 1. None stands for what a study of this kind, or
 from datetime import datetime
 from typing import Literal
 
+from nas.report.estimate import Estimate
+from nas.report.payoff_document import Payoff
 from nas.study import StudySpec, StudyState
 from search_spaces.document import Document
-
-
-class Estimate(Document):
-    """A value with its 95 % interval, None where there is too little to make one from."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
 
 
 class Identity(Document):
@@ -222,6 +216,8 @@ class Pair(Document):
 class RungCalibration(Document):
     """How a rung's validation score orders trials against the next rung's score; larger is better in both.
 
+    n_both: trials that have both scores, of which at most 2,000, evenly spread, are compared.
+
     parameters: rho of the parameter count alone over the same trials. difference: rho less that of the parameter count.
     warning: None for a rung that is better, and for the last one, which stands for nothing. pairs: at most 300 of the trials.
     """
@@ -229,6 +225,7 @@ class RungCalibration(Document):
     lower: int
     upper: int
     n_trials: int
+    n_both: int | None = None
     kendall: Estimate | None
     spearman: Estimate | None
     precision: tuple[Precision, ...]
@@ -355,5 +352,6 @@ class Report(Document):
     rate_curves: tuple[RateCurve, ...]
     calibration: Calibration
     attribution: Attribution
+    payoff: Payoff = Payoff()
     checklist: tuple[Answer, ...]
     replay: Replay

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from nas.keys import Principal
 from nas.protocol import Protocol
-from nas.report.standings import sample_error
 from nas.run import RunState
+from nas.sample_error import sample_error
 from nas.store.measurements import Decoded, StoredRun, StoredStudy, read_study
 from nas.store.views import StudyRow, TrialRow
 from nas.study import StudySpec
@@ -44,7 +44,7 @@ class TaskScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A run that succeeded. sample_error: of its score, from the test sample, where it has one seed.
+    """A run that succeeded. sample_error: of its score, from the test sample, where it has one seed. metrics: on test data.
 
     Steps, tokens and seconds are its own, not those of the rungs below."""
 
@@ -52,6 +52,7 @@ class Measured:
     score: float
     validation: float
     sample_error: float
+    metrics: Mapping[str, float]
     tasks: Mapping[str, TaskScores]
     ledger: tuple[Tried, ...]
     n_params: int
@@ -136,7 +137,7 @@ def read_evidence(engine: Engine, principal: Principal, study_id: str) -> Eviden
 def evidence(stored: StoredStudy) -> Evidence:
     """The same from what the store holds."""
     protocol = stored.view.spec.protocol
-    tasks = dict(zip(protocol.task_keys(), protocol.tasks, strict=True))
+    tasks = protocol.by_key()
     results: dict[int, dict[int, Measured]] = {}
     failed = []
     for run in stored.runs:
@@ -183,6 +184,7 @@ def _measured(run: StoredRun, result: Decoded, tasks: Mapping[str, Task]) -> Mea
         score=result["score"],
         validation=result["validation_score"],
         sample_error=sample_error(result["tasks"], tasks),
+        metrics=run.metrics,
         tasks=by_task,
         ledger=ledger,
         n_params=measurement["n_params"],

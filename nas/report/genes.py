@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Final
 
-from nas.report.document import Attribution, Estimate, GeneEffect, GeneLevel, GenePair
+from nas.report.document import Attribution, GeneEffect, GeneLevel, GenePair
+from nas.report.estimate import Estimate
 from nas.report.evidence import Evidence, TrialEvidence
 from nas.statistics.attribution import Interaction, MainEffect, attribute
 from nas.trial import Params

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from nas.report.document import Curse, Estimate, Noise, Standing, Winner
+from nas.report.document import Curse, Noise, Standing, Winner
+from nas.report.estimate import Estimate
 from nas.report.evidence import Evidence, TrialEvidence
 from nas.report.standings import MAX_LEADERS, Leader, Placed, leader, place
 from nas.statistics.noise import NoiseFloor, noise_floor

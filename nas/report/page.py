@@ -5,12 +5,14 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
-from nas.quantities import duration, short_bytes, short_count
-from nas.report import charts
-from nas.report.document import Estimate, Report, Standing
+from nas.quantities import duration, short_count
+from nas.report import charts, payoff_charts
+from nas.report.document import Report, Standing
+from nas.report.estimate import Estimate
 from nas.study import StudySpec
+from nas.templating import environment
 
 
 def page(report: Report, *, home: str | None = None) -> str:
@@ -18,7 +20,14 @@ def page(report: Report, *, home: str | None = None) -> str:
     return (
         _environment()
         .get_template("report.html")
-        .render(report=report, home=home, charts=charts, groups=_groups(report.leaderboard), study_json=study_json(report.spec))
+        .render(
+            report=report,
+            home=home,
+            charts=charts,
+            payoff_charts=payoff_charts,
+            groups=_groups(report.leaderboard),
+            study_json=study_json(report.spec),
+        )
     )
 
 
@@ -33,27 +42,16 @@ def _groups(board: tuple[Standing, ...]) -> int:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        count=short_count,
-        bytes=short_bytes,
+    return environment(
+        Path(__file__).with_name("templates"),
         duration=duration,
-        score=lambda value: "–" if value is None else f"{value:.4f}",
         two=lambda value: "–" if value is None else f"{value:.2f}",
-        percent=lambda value: f"{100 * value:.0f} %",
         range=_range,
         estimate=_estimate,
         p_value=_p_value,
         moment=_moment,
         pretty=_with_commas,
     )
-    return environment
 
 
 def _range(low: float, high: float, digits: int = 3) -> str:

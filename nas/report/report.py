@@ -13,6 +13,8 @@ from nas.report.document import Calibration, Identity, Noise, Replay, Report, Ta
 from nas.report.evidence import Evidence, read_evidence
 from nas.report.genes import attribution
 from nas.report.leaders import leaders, noise, standings, winner
+from nas.report.payoff import payoff, read_baselines
+from nas.report.payoff_document import Payoff
 from nas.report.spending import ledgers, progress, rate_curves, spent
 from nas.report.standings import Placed
 from nas.store.measurements import read_architectures
@@ -28,10 +30,11 @@ def study_report(engine: Engine, principal: Principal, study_id: str) -> Report:
     found = read_evidence(engine, principal, study_id)
     placed = leaders(found)
     digests = frozenset(one.leader.row.architecture_digest for one in placed)
-    return report(found, placed, read_architectures(engine, digests))
+    paid = payoff(found, read_baselines(engine, principal, found))
+    return report(found, placed, read_architectures(engine, digests), paid)
 
 
-def report(evidence: Evidence, placed: tuple[Placed, ...], architectures: dict[str, Architecture]) -> Report:
+def report(evidence: Evidence, placed: tuple[Placed, ...], architectures: dict[str, Architecture], paid: Payoff) -> Report:
     """The same from what was read; `placed` are the leaders, with their architectures by digest."""
     board, floors, cost = standings(placed, architectures), noise(evidence), spent(evidence)
     best, ledger, agreement = winner(evidence, placed, floors), ledgers(evidence), calibration(evidence)
@@ -44,13 +47,14 @@ def report(evidence: Evidence, placed: tuple[Placed, ...], architectures: dict[s
         winner=best,
         ledger=ledger,
         attribution=genes,
+        payoff=paid,
         n_progress=len(grown),
         replay=again,
     )
     return Report(
         study=_identity(evidence),
         spec=evidence.spec,
-        warnings=_warnings(evidence, best, floors, ledger, agreement),
+        warnings=(*_warnings(evidence, best, floors, ledger, agreement), *_beaten(paid)),
         spent=cost,
         progress=grown,
         noise=floors,
@@ -61,6 +65,7 @@ def report(evidence: Evidence, placed: tuple[Placed, ...], architectures: dict[s
         rate_curves=rate_curves(by_number[one.leader.row.number] for one in placed),
         calibration=agreement,
         attribution=genes,
+        payoff=paid,
         checklist=checklist(known),
         replay=again,
     )
@@ -123,6 +128,10 @@ def _warnings(
     warnings += found.warnings
     warnings += [_edge(each) for each in ledger if each.trials and each.at_edge >= MANY_AT_EDGE * each.trials]
     return tuple(warnings)
+
+
+def _beaten(paid: Payoff) -> tuple[str, ...]:
+    return tuple(one.headline for one in paid.comparisons if one.verdict == "worse")
 
 
 def _unconfirmed(evidence: Evidence) -> str:

@@ -1,15 +1,13 @@
 """Who leads, with which interval, and who cannot be told apart: bootstrap intervals and tie groups of a study's leaders."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Final
+from typing import Final
 
 from nas.statistics.intervals import Interval, mean_interval
 from nas.statistics.ties import Place, Scored, tie_groups
 from nas.store.views import TrialRow
-from nas.tasks import Task
 
 MAX_LEADERS: Final = 200
 """How many of the highest rung are told apart; whoever stands below them is behind somebody."""
@@ -63,14 +61,3 @@ def interval(leader: Leader) -> Interval:
     assert row.score_low is not None
     assert row.score_high is not None
     return Interval(row.score, row.score_low, row.score_high, row.interval or "test_sample")
-
-
-def sample_error(found: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> float:
-    """The standard error of a run's score from the draw of the test sequences; 0 where its results tell of seeds instead."""
-    if any(len(task["values"]) > 1 for task in found):
-        return 0.0
-    reaches = []
-    for result in found:
-        task, value, error = tasks[result["task"]], result["values"][0], result["standard_error"]
-        reaches.append(abs(task.score(value + error) - task.score(value - error)) / 2)
-    return math.hypot(*reaches) / len(found)

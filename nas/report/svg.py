@@ -52,6 +52,12 @@ def path(points: Iterable[tuple[float, float]], class_: str, *, steps: bool = Fa
     return element("path", d="".join(head + rest), class_=class_)
 
 
+def area(lower: Sequence[tuple[float, float]], upper: Sequence[tuple[float, float]], class_: str) -> Markup:
+    """What lies between two lines."""
+    around = " ".join(f"{x:.1f},{y:.1f}" for x, y in (*lower, *reversed(upper)))
+    return element("polygon", points=around, class_=class_)
+
+
 def drawing(height: float, label: str, *parts: Markup, width: float = WIDTH) -> Markup:
     """A whole drawing. `label` says in words what it shows, for who does not see it."""
     return element("svg", *parts, viewBox=f"0 0 {_short(width)} {_short(height)}", role="img", aria_label=label)

@@ -64,9 +64,10 @@ class PostgresDriverStore:
         """Everything needed to go on where the last driver stopped."""
         with transaction(self.engine) as connection:
             last_sequence = _lock(connection, claim).batch_sequence
-            final = claim.spec.protocol.last_rung if claim.spec.confirmation else None
+            protocol = claim.spec.protocol
+            final = protocol.last_rung if claim.spec.confirmation else None
             return History(
-                trials=trial_rows.standings(connection, claim.study_id, asked_of(claim.spec), final),
+                trials=trial_rows.standings(connection, claim.study_id, asked_of(claim.spec), final, protocol.by_key()),
                 running=run_rows.in_flight(connection, claim.study_id),
                 last_sequence=last_sequence,
             )

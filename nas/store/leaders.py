@@ -7,12 +7,13 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Engine, and_, func, select
 
+from nas.kept import Moment
 from nas.keys import Principal
 from nas.run import RunState
 from nas.store.access import no_study, visible
 from nas.store.engine import reading
 from nas.store.schema import SCORED, run, study, trial
-from nas.store.selects import TRIALS, trial_row
+from nas.store.selects import BASELINES, TRIALS, trial_row
 from nas.store.views import TrialRow
 from nas.study import StudySpec
 from nas.trial import TrialState
@@ -42,13 +43,15 @@ class TwoRungs:
     params: Mapping[int, float]
 
 
-def last_event(engine: Engine, principal: Principal, study_id: str) -> int:
-    """The number of the study's newest event. Raises `NotFound`."""
+def moment(engine: Engine, principal: Principal, study_id: str) -> Moment:
+    """The number of the study's newest event, then those of its baselines' in order. Raises `NotFound`."""
+    query = select(study.c.last_event, BASELINES).where(study.c.id == study_id, visible(principal))
     with reading(engine) as connection:
-        found = connection.execute(select(study.c.last_event).where(study.c.id == study_id, visible(principal))).scalar()
+        found = connection.execute(query).one_or_none()
     if found is None:
         raise no_study(study_id)
-    return int(found)
+    event, baselines = found
+    return (event, *(baseline["last_event"] for baseline in baselines or ()))
 
 
 def read_leaders(engine: Engine, study_id: str, limit: int) -> tuple[StudySpec, tuple[StoredLeader, ...]]:

@@ -27,7 +27,10 @@ Decoded = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """One attempt. `result` and `failure` are their decoded documents, the result without its loss curves."""
+    """One attempt. `result` and `failure` are their decoded documents, the result without its loss curves.
+
+    metrics: all that was measured on test data, by name, of a run with a result.
+    """
 
     number: int
     rung: int
@@ -38,6 +41,7 @@ class StoredRun:
     reason: str | None
     result: Decoded | None
     failure: Decoded | None
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ def read_architectures(engine: Engine, digests: frozenset[str]) -> dict[str, Arc
 
 def _runs(connection: Connection, study_id: str) -> Iterator[StoredRun]:
     columns = (run.c.number, run.c.rung, run.c.attempt, run.c.state, run.c.started_at, run.c.ended_at, run.c.reason)
-    query = select(*columns, run.c.result, run.c.failure).where(run.c.study_id == study_id)
+    query = select(*columns, run.c.result, run.c.failure, run.c.metrics).where(run.c.study_id == study_id)
     ordered = query.order_by(run.c.number, run.c.rung, run.c.attempt)
     # a result with its curves is hundreds of times what is kept of it
     for row in connection.execution_options(yield_per=100).execute(ordered):
@@ -91,6 +95,7 @@ def _runs(connection: Connection, study_id: str) -> Iterator[StoredRun]:
             reason=row.reason,
             result=_without_curves(orjson.loads(row.result)) if row.result else None,
             failure=orjson.loads(row.failure) if row.failure else None,
+            metrics=row.metrics or {},
         )
 
 

@@ -90,6 +90,8 @@ study = Table(
     Column("last_event", BigInteger, nullable=False, server_default="0"),
     Column("counts", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("measured", Integer, nullable=False, server_default="0"),
+    # a baseline says nothing without the study that it is held against
+    Column("accompanies", Text, ForeignKey("nas_study.id", ondelete="CASCADE", name="nas_study_accompanies")),
     UniqueConstraint("owner", "name", name="nas_study_name"),
     _one_of("state", StudyState, "nas_study_state"),
     _one_of("wish", Wish, "nas_study_wish"),
@@ -97,6 +99,7 @@ study = Table(
     postgresql_with={"fillfactor": "50"},
 )
 Index("nas_study_owner", study.c.owner, study.c.id)
+Index("nas_study_baselines", study.c.accompanies, study.c.id, postgresql_where=study.c.accompanies.is_not(None))
 Index(
     "nas_study_open",
     study.c.created_at,

@@ -1,12 +1,14 @@
 """What is selected for each view, and how a row becomes it."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select, true
+from sqlalchemy import FromClause, Row, func, select, true
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from nas.run import Failure, Result, RunState
 from nas.store.schema import SCORED, study, trial
-from nas.store.views import EventView, RunView, StudyRow, TrialRow
+from nas.store.views import Companion, EventView, RunView, StudyRow, TrialRow
 from nas.study import FINAL_STUDY_STATES, StudyState, Wish
 from nas.trial import TrialState
 from search_spaces.primitives import Cost
@@ -23,6 +25,24 @@ _best: Final = (
     .limit(1)
     .lateral("best")
 )
+
+
+def _companion_of(other: FromClause) -> Any:
+    """A study as another one names it."""
+    parts = {name: other.c[name] for name in ("id", "name", "state", "measured", "budget", "last_event")}
+    sampler = func.json_extract_path_text(other.c.spec, "sampler", "name")
+    return func.jsonb_build_object(*(part for pair in parts.items() for part in pair), "sampler", sampler)
+
+
+_other: Final = study.alias("other")
+_ACCOMPANIES: Final = select(_companion_of(_other)).where(_other.c.id == study.c.accompanies).scalar_subquery()
+BASELINES: Final = (
+    select(func.jsonb_agg(aggregate_order_by(_companion_of(_other), _other.c.created_at, _other.c.id)))
+    .where(_other.c.accompanies == study.c.id)
+    .scalar_subquery()
+)
+"""The baselines of a study, in order; NULL without any."""
+
 STUDIES: Final = select(
     study.c.id,
     study.c.owner,
@@ -39,6 +59,8 @@ STUDIES: Final = select(
     study.c.started_at,
     study.c.ended_at,
     ALIVE.label("driver_alive"),
+    _ACCOMPANIES.label("accompanies"),
+    BASELINES.label("baselines"),
     _best.c.score.label("best_score"),
     _best.c.number.label("best_number"),
 ).outerjoin(_best, true())
@@ -90,7 +112,14 @@ def study_row(row: AnyRow) -> StudyRow:
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        accompanies=None if row.accompanies is None else companion(row.accompanies),
+        baselines=tuple(map(companion, row.baselines or ())),
     )
+
+
+def companion(data: Mapping[str, Any]) -> Companion:
+    """From one of `BASELINES`."""
+    return Companion(**{**data, "state": StudyState(data["state"])})
 
 
 def trial_row(row: AnyRow) -> TrialRow:

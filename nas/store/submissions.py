@@ -4,10 +4,12 @@ import secrets
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, Row, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from nas.baselines import companions
 from nas.errors import Conflict, Invalid
 from nas.keys import Principal
 from nas.ports import Event
@@ -27,11 +29,11 @@ class Submission:
 
 
 def submit_study(engine: Engine, principal: Principal, spec: StudySpec, idempotency_key: str | None = None) -> Submission:
-    """Store a study, committed when this returns.
+    """Store a study and its baselines, all of them committed when this returns.
 
     The same key with the same spec gives the same study, however many ask at once. Raises `Conflict` when the key was used
-    with another spec, or the owner has a study of that name; `Invalid` for a key that is not 1 to 200 printable ASCII
-    characters.
+    with another spec, or the owner has a study of that name or of a baseline's; `Invalid` for a key that is not 1 to 200
+    printable ASCII characters.
     """
     if idempotency_key is not None and not _is_key(idempotency_key):
         raise Invalid("Idempotency-Key: give 1 to 200 printable ASCII characters, such as a UUID")
@@ -42,23 +44,32 @@ def submit_study(engine: Engine, principal: Principal, spec: StudySpec, idempote
             if earlier is not None:
                 return Submission(earlier, replayed=True)
         _insert_study(connection, principal.owner, spec, study_id)
+        for companion in companions(spec):
+            _insert_study(connection, principal.owner, companion, _uuid7(), accompanies=study_id)
     return Submission(study_id, replayed=False)
 
 
 def set_wish(engine: Engine, principal: Principal, study_id: str, wish: Wish) -> None:
-    """Ask the study's driver to run, pause or stop it; asking twice is fine.
+    """Ask the study's driver to run, pause or stop it, and its baselines with it; asking twice is fine.
 
-    Raises `NotFound`, and `Conflict` when the study is final or stopping.
+    A baseline can be asked alone; one that is final or stopping stays so. Raises `NotFound`, and `Conflict` when the study
+    itself is final or stopping.
     """
-    row_of = select(study.c.state, study.c.wish, study.c.last_event).where(study.c.id == study_id, visible(principal))
+    columns = (study.c.id, study.c.state, study.c.wish, study.c.last_event)
+    asked = or_(study.c.id == study_id, study.c.accompanies == study_id)
+    # always in one order, so that two who ask wait for each other and never both
+    rows_of = select(*columns).where(asked, visible(principal)).order_by(study.c.id).with_for_update(key_share=True)
     with transaction(engine) as connection:
-        row = connection.execute(row_of.with_for_update(key_share=True)).one_or_none()
-        if row is None:
+        rows = {row.id: row for row in connection.execute(rows_of)}
+        if study_id not in rows:
             raise no_study(study_id)
-        _check_wish(StudyState(row.state), Wish(row.wish), wish)
-        if row.wish != wish:
-            connection.execute(update(study).where(study.c.id == study_id).values(wish=wish.value))
-            append_events(connection, study_id, row.last_event, [Event(kind="study.wish", data={"wish": wish.value})])
+        reason = _refusal(rows[study_id], wish)
+        if reason is not None:
+            raise Conflict(reason)
+        for row in rows.values():
+            if row.wish != wish and _refusal(row, wish) is None:
+                connection.execute(update(study).where(study.c.id == row.id).values(wish=wish.value))
+                append_events(connection, row.id, row.last_event, [Event(kind="study.wish", data={"wish": wish.value})])
 
 
 def _is_key(text: str) -> bool:
@@ -87,7 +98,9 @@ def _take_key(connection: Connection, owner: str, key: str, digest: str, study_i
     return str(earlier.study_id)
 
 
-def _insert_study(connection: Connection, owner: str, spec: StudySpec, study_id: str) -> None:
+def _insert_study(
+    connection: Connection, owner: str, spec: StudySpec, study_id: str, *, accompanies: str | None = None
+) -> None:
     values = {
         "id": study_id,
         "owner": owner,
@@ -97,16 +110,22 @@ def _insert_study(connection: Connection, owner: str, spec: StudySpec, study_id:
         "budget": spec.budget.trials,
         "state": StudyState.QUEUED.value,
         "wish": Wish.RUN.value,
+        "accompanies": accompanies,
     }
     made = insert(study).values(values).on_conflict_do_nothing(constraint="nas_study_name").returning(study.c.id)
     if connection.execute(made).one_or_none() is None:
-        raise Conflict(f"you already have a study named {spec.name!r}: give `name` another value")
-    append_events(connection, study_id, 0, [Event(kind="study.submitted", data={"name": spec.name})])
+        of = ", which is what its baseline would be called" if accompanies else ""
+        raise Conflict(f"you already have a study named {spec.name!r}{of}: give `name` another value")
+    told = {"name": spec.name} | ({"accompanies": accompanies} if accompanies else {})
+    append_events(connection, study_id, 0, [Event(kind="study.submitted", data=told)])
 
 
-def _check_wish(state: StudyState, standing: Wish, wish: Wish) -> None:
+def _refusal(row: Row[*tuple[Any, ...]], wish: Wish) -> str | None:
+    """Why a study cannot do what is wanted; None when it can."""
+    state = StudyState(row.state)
     if state in FINAL_STUDY_STATES:
-        raise Conflict(f"the study is {state} and stays so; submit it again under another name to search on")
-    stopping = state is StudyState.STOPPING or standing is Wish.STOP
+        return f"the study is {state} and stays so; submit it again under another name to search on"
+    stopping = state is StudyState.STOPPING or row.wish == Wish.STOP
     if stopping and wish is not Wish.STOP:
-        raise Conflict("the study is stopping, which is final; submit it again under another name to search on")
+        return "the study is stopping, which is final; submit it again under another name to search on"
+    return None

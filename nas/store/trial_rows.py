@@ -1,7 +1,7 @@
 """Trials as rows: what a driver's batch writes, and the standings it reads back."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +29,11 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array, ins
 from nas.metrics import reported_metrics
 from nas.ports import Move, Standing
 from nas.run import Result
+from nas.sample_error import sample_error
 from nas.store.engine import storable
 from nas.store.schema import architecture, run, trial
 from nas.store.transitions import check_trial
+from nas.tasks import Task
 from nas.trial import FINAL_TRIAL_STATES, Confirmed, Trial, TrialState
 from search_spaces.primitives import Cost
 
@@ -84,10 +86,12 @@ def cancel_open(connection: Connection, study_id: str, reason: str) -> tuple[lis
     return numbers, _tally(before), _tally(_outlines(connection, study_id, numbers))
 
 
-def standings(connection: Connection, study_id: str, asked: Sequence[str], final: int | None) -> tuple[Standing, ...]:
+def standings(
+    connection: Connection, study_id: str, asked: Sequence[str], final: int | None, tasks: Mapping[str, Task]
+) -> tuple[Standing, ...]:
     """Every trial in order of number: these metrics of its results, and all of those from the `final` rung on."""
     rows = connection.execute(_standings(asked), {"of": study_id, "final": final})
-    return tuple(_standing(row, asked) for row in rows)
+    return tuple(_standing(row, asked, tasks) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,13 @@ _RATES: Any = literal_column(
 )
 
 
+_FRESH: Any = literal_column(
+    "(SELECT jsonb_agg(jsonb_build_object('task', task -> 'task', 'values', task -> 'values',"
+    " 'standard_error', task -> 'standard_error')) FROM json_array_elements(nas_run.result -> 'tasks') AS task)",
+    JSONB,
+)
+
+
 def _passed(asked: Sequence[str]) -> Subquery:
     """Of each trial, its results in order of rung: the metrics asked for, and their folders."""
 
@@ -164,6 +175,7 @@ def _passed(asked: Sequence[str]) -> Subquery:
             func.jsonb_agg(_RATES).filter(run.c.rung == final).label("rates"),
             func.jsonb_agg(aggregate_order_by(run.c.metrics, run.c.rung)).filter(run.c.rung >= final).label("finals"),
             func.max(run.c.rung).label("highest"),
+            func.jsonb_agg(aggregate_order_by(_FRESH, run.c.rung)).filter(run.c.rung > final).label("fresh"),
         )
         .where(run.c.study_id == bindparam("of"), run.c.state == "succeeded")
         .group_by(run.c.number)
@@ -188,6 +200,7 @@ def _standings(asked: Sequence[str]) -> Select[*tuple[Any, ...]]:
             passed.c.folders,
             passed.c.rates,
             passed.c.finals,
+            passed.c.fresh,
             func.coalesce(_TRIED.c.attempts, 0).label("attempts"),
             func.coalesce(_TRIED.c.failures, 0).label("failures"),
         )
@@ -269,9 +282,10 @@ def _move_columns(study_id: str, move: Move) -> dict[str, Any]:
     return {"of": study_id, "its_number": move.number, "to": move.state.value, "because": storable(move.reason)}
 
 
-def _standing(row: Row[*tuple[Any, ...]], asked: Sequence[str]) -> Standing:
-    number, state, genes, digest, cost, reference, twin, reported, searched, folders, rates, finals, attempts, failures = row
+def _standing(row: Row[*tuple[Any, ...]], asked: Sequence[str], tasks: Mapping[str, Task]) -> Standing:
+    number, state, genes, digest, cost, reference, twin, reported, searched, folders, rates, finals, fresh, *tried = row
     params, active_params, flops_per_token, state_bytes = cost
+    attempts, failures = tried
     return Standing(
         number=number,
         state=TrialState(state),
@@ -285,6 +299,7 @@ def _standing(row: Row[*tuple[Any, ...]], asked: Sequence[str]) -> Standing:
         folders=tuple(folders or ()),
         rates=rates[0] if rates else {},
         finals=tuple(finals or ()),
+        errors=tuple(sample_error(found, tasks) for found in fresh or ()),
         attempts=attempts,
         failures=failures,
     )

@@ -22,13 +22,26 @@ class Page(Generic[Item]):
     next_cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A study beside another one: the baseline of it, or what it is the baseline of."""
+
+    id: str
+    name: str
+    sampler: str
+    state: StudyState
+    measured: int
+    budget: int
+    last_event: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
     """A study in a list: where it stands, without its spec.
 
     counts: trials per state (states without trials are missing). measured: the search's own trials that have a score or
     failed; progress: their share of the budget, 1 once the study is final. best_score: of the leaderboard's first row.
-    driver_alive: a driver holds a live lease.
+    driver_alive: a driver holds a live lease. accompanies: the study that this one is a baseline of; baselines: its own.
     """
 
     id: str
@@ -49,6 +62,8 @@ class StudyRow:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    accompanies: Companion | None = None
+    baselines: tuple[Companion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,7 +138,7 @@ def result(score: float, key: RunKey, artifacts: tuple[Artifact, ...] = (), n_pa
 def _claim(engine: Engine, store: PostgresDriverStore, study_id: str) -> Claim:
     """The claim of this very study: those that were submitted before it are kept busy meanwhile."""
     with engine.begin() as connection:
-        hold = "update nas_study set lease_expires = clock_timestamp() + interval '1 hour' where id <> :id"
+        hold = "update nas_study set lease_expires = case when id <> :id then clock_timestamp() + interval '1 hour' end"
         connection.execute(text(hold), {"id": study_id})
     claim = store.claim(f"driver of {study_id}", 3600)
     assert claim is not None

@@ -119,8 +119,9 @@ def test_driver_confirms_leaders_and_references_with_fresh_seeds(engine):
         scores = [run.score for run in runs(engine, study_id) if run.number == number and run.rung > 2]
         assert trial.score == pytest.approx(sum(scores) / len(scores))
         assert (trial.n_replicas, trial.interval) == (len(scores), "replicas")
-        interval = mean_interval(scores)
-        assert [trial.score_low, trial.score_high] == [interval.low, interval.high]
+        # the test sample has its share, the error that every pretended run reports
+        interval = mean_interval(scores, 0.01).within(0, 1)
+        assert [trial.score_low, trial.score_high] == pytest.approx([interval.low, interval.high])
         assert trial.metrics["score"] == trial.score
         view = get_trial(engine, ME, study_id, number)
         assert view.result is not None

@@ -11,7 +11,9 @@ from nas.keys import Principal
 from nas.leaderboard import Leaderboards
 from nas.protocol import Protocol, Rung
 from nas.report.report import study_report
+from nas.report.reports import Reports
 from nas.store.keyset import Sort
+from nas.store.reads import get_study
 from nas.store.submissions import submit_study
 from nas.study import StudySpec, StudyState
 from search_spaces.presets import recall_demo
@@ -101,3 +103,34 @@ def test_a_study_of_somebody_else_is_not_there(engine: Engine) -> None:
     for read in (Leaderboards(engine).page, Leaderboards(engine).calibration):
         with pytest.raises(NotFound):
             read(STRANGER, study_id)
+
+
+def test_a_board_says_whether_the_search_beat_its_baseline(engine: Engine) -> None:
+    spec = StudySpec(name="paired", space=recall_demo(), protocol=PROTOCOL, baselines=("random",))
+    study_id = submit_study(engine, OWNER, spec).study_id
+    baseline = get_study(engine, OWNER, study_id).row.baselines[0].id
+    drivers = [Driver(engine, each) for each in (study_id, baseline)]
+    for driver, height in zip(drivers, (0.8, 0.3), strict=True):
+        driver.become(StudyState.RUNNING)
+        plant(driver, Plan(truth=lambda trial, height=height: height + trial.number / 100, n_trials=9))  # type: ignore[misc]
+    boards = Leaderboards(engine)
+    (compared,) = boards.comparisons(OWNER, study_id)
+    assert boards.page(OWNER, study_id).verdicts == (compared.headline,)
+    assert compared.headline.startswith("So far the search beat random search at the same cost: 0.8")
+    assert boards.page(OWNER, baseline).verdicts == ()
+    assert statements(engine, lambda: boards.page(OWNER, study_id)) == 2
+    with pytest.raises(NotFound):
+        boards.comparisons(STRANGER, study_id)
+
+
+def test_a_report_is_kept_until_something_happens_in_either_study(engine: Engine) -> None:
+    spec = StudySpec(name="paired", space=recall_demo(), protocol=PROTOCOL, baselines=("random",))
+    study_id = submit_study(engine, OWNER, spec).study_id
+    baseline = Driver(engine, get_study(engine, OWNER, study_id).row.baselines[0].id)
+    reports = Reports(engine)
+    first = reports.get(OWNER, study_id)
+    assert reports.get(OWNER, study_id) is first
+    baseline.become(StudyState.RUNNING)
+    assert reports.get(OWNER, study_id).payoff.comparisons[0].baseline.state == "running"
+    with pytest.raises(NotFound):
+        reports.get(STRANGER, study_id)

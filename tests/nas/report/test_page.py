@@ -56,11 +56,11 @@ def test_every_section_and_chart_is_there(shown: Report) -> None:
     tags = Tags(text).tags
     sections = [attributes.get("id") for tag, attributes in tags if tag == "section"]
     assert sections == [
-        "asked", "noise", "leaderboard", "winner", "learning-rates", "calibration", "genes", "checklist", "replay",
+        "asked", "noise", "leaderboard", "winner", "payoff", "learning-rates", "calibration", "genes", "checklist", "replay",
     ]  # fmt: skip
     drawn = [attributes for tag, attributes in tags if tag == "svg"]
-    # growth, seeds, leaders, cost, two pairs of rungs, effects, and small ones of learning rates
-    assert len(drawn) == 7 + len(shown.rate_curves)
+    # growth, seeds, leaders, cost, the search's curve, two pairs of rungs, effects, and small ones of learning rates
+    assert len(drawn) == 8 + len(shown.rate_curves)
     assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in drawn)
     anchors = {attributes["href"] for tag, attributes in tags if tag == "a"}
     assert anchors == {f"#{section}" for section in sections}

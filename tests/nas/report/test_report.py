@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 from statistics import fmean
 
 import pytest
+from scipy import stats
 from sqlalchemy import Engine
 
 from nas.protocol import Protocol, Rung
+from nas.report.calibration import compare_rungs
 from nas.report.document import Report
 from nas.report.evidence import read_evidence
 from nas.report.leaders import leaders, noise, winner
@@ -256,3 +259,13 @@ def test_a_checklist_of_nothing_measured_claims_nothing(empty: Report) -> None:
     answers = {one.item: one.answer for one in empty.checklist}
     assert {answers[item] for item in (1, 5, 7, 9)} == {"no"}
     assert answers[11] == "not applicable"
+
+
+def test_of_many_trials_an_even_sample_is_compared() -> None:
+    rng = Random(0)
+    truth = {number: rng.random() for number in range(5000)}
+    seen = {number: value + rng.gauss(0, 0.1) for number, value in truth.items() if number % 2}
+    found = compare_rungs(0, 1, truth, seen, dict.fromkeys(truth, 1.0))
+    assert (found.n_trials, found.n_both) == (2000, 2500)
+    assert found.spearman is not None
+    assert found.spearman.value == pytest.approx(stats.spearmanr([truth[n] for n in seen], list(seen.values()))[0], abs=0.02)

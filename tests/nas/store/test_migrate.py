@@ -67,6 +67,7 @@ ALTER TABLE nas_run ADD CONSTRAINT nas_run_result CHECK (
     (state = 'succeeded') = (num_nulls(result, score, validation_score, folder) = 0)
 );
 ALTER TABLE nas_trial DROP COLUMN metrics;
+ALTER TABLE nas_study DROP COLUMN accompanies;
 CREATE INDEX nas_trial_active_params ON nas_trial (study_id, active_params, number) WHERE score IS NOT NULL;
 CREATE INDEX nas_trial_flops_per_token ON nas_trial (study_id, flops_per_token, number) WHERE score IS NOT NULL;
 CREATE INDEX nas_trial_params ON nas_trial (study_id, params, number) WHERE score IS NOT NULL;

@@ -1,0 +1,28 @@
+"""Baselines: searches with the same budget that run beside a study, so that its report can say whether it paid.
+
+A baseline is a study of its own. It shares the seed, hence the data, and gets the same rungs, halving, trials and fresh seeds.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from nas.study import Baseline, Sampler, StudySpec, baseline_name
+
+SAMPLERS: Final[Mapping[Baseline, Sampler]] = {"random": Sampler(name="random")}
+"""Who proposes in each."""
+
+EXCHANGEABLE: Final[frozenset[str]] = frozenset({"random"})
+"""Samplers whose proposals do not follow from what was measured before: their trials might have come in any order."""
+
+
+def companions(spec: StudySpec) -> tuple[StudySpec, ...]:
+    """The studies that run beside this one, in the order of its baselines.
+
+    References are left out: they are the same models, and trained with the study itself.
+    """
+    return tuple(_companion(spec, baseline) for baseline in spec.baselines)
+
+
+def _companion(spec: StudySpec, baseline: Baseline) -> StudySpec:
+    changed = {"name": baseline_name(spec.name, baseline), "sampler": SAMPLERS[baseline], "baselines": (), "references": ()}
+    return spec.model_copy(update=changed)
