@@ -34,6 +34,7 @@ class Brain:
         better = {True: StudyDirection.MAXIMIZE, False: StudyDirection.MINIMIZE}
         directions = [better[metric.maximize] for metric in objectives_of(spec)]
         self._study = optuna.create_study(storage=self._memory, directions=directions)
+        self._of_samplers = sampling.Memory()
         self._distributions: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
 
     @property
@@ -44,7 +45,8 @@ class Brain:
     def ask(self) -> Params:
         """The next trial's params; it counts as running until told."""
         number = self.next_number
-        self._study.sampler = sampling.build(self._spec.sampler, derive(self._spec.seed, "ask", number) % 2**32)
+        seed = derive(self._spec.seed, "ask", number) % 2**32
+        self._study.sampler = sampling.build(self._spec.sampler, seed, self._of_samplers)
         params = self._spec.space.suggest(self._study.ask())
         self._put(number, TrialState.RUNNING, params)
         return params

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Literal, NoReturn, Self
+from typing import Annotated, NoReturn, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -14,6 +14,7 @@ from nas.causality import reads_ahead
 from nas.metrics import METRICS, unmeasurable
 from nas.protocol import Protocol
 from nas.references import only_for_tokens
+from nas.samplers import Evolution, Sampler, unsuitable
 from nas.width_transfer import untransferable, untransferable_gene
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
@@ -118,14 +119,6 @@ class Matched(Document):
         return Target(self.metric, self.target, self.tolerance)
 
 
-class Sampler(Document):
-    """Who proposes architectures. The first `n_startup` proposals are random where the sampler learns."""
-
-    name: Literal["random", "tpe", "nsga2"] = "tpe"
-    n_startup: Annotated[int, Field(ge=1, le=10_000)] = 10
-    population: Annotated[int, Field(ge=2, le=10_000)] = 20
-
-
 class Halving(Document):
     """Asynchronous successive halving (arXiv 1810.05934): the best 1/eta of a rung go on to the next."""
 
@@ -166,7 +159,7 @@ class StudySpec(Document):
     objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
     matched: Matched | None = None
-    sampler: Sampler = Sampler()
+    sampler: Sampler = Evolution()
     halving: Halving | None = Halving()
     confirmation: Confirmation | None = None
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
@@ -198,6 +191,14 @@ class StudySpec(Document):
         problem = cannot_read(self.space.input, self.protocol.tokens, self.protocol.channels)
         if problem is not None:
             _refuse(("space", "input"), problem)
+        return self
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        """The sampler is made for so many trials."""
+        problem = unsuitable(self.sampler, self.budget.trials)
+        if problem is not None:
+            _refuse(("sampler", "name"), problem)
         return self
 
     @model_validator(mode="after")
