@@ -12,7 +12,7 @@ from nas import samplers
 from nas.sampling.breeder import Breeder, Child
 from nas.sampling.memory import Memory, Numbers, Told
 from nas.sampling.neighbours import mutate
-from nas.sampling.ranking import best_first
+from nas.sampling.ranking import best_of
 
 
 def build(sampler: samplers.Evolution, seed: int, memory: Memory | None = None) -> BaseSampler:
@@ -35,7 +35,7 @@ class RegularisedEvolution(Breeder):
         if len(population) < self._sample:
             return None
         sample = self._generator.choice(population, size=self._sample, replace=False)
-        parent = told.trials[next(best_first(told, sample, self._generator))]
+        parent = told.trials[best_of(told, sample, self._generator)]
         params = mutate(told, parent.params, parent.distributions, self._generator)
         return Child(params, parent.distributions)
 

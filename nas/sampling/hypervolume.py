@@ -36,7 +36,10 @@ class HypervolumeEvolution(Breeder):
         """A mutant of one parent, or of what two have in turn."""
         if len(told.settled) < max(self._n_startup, 2):
             return None
-        one, other = (told.trials[number] for number in self._generator.choice(elite(told, self._population), 2, replace=False))
+        one, other = (
+            told.trials[number]
+            for number in self._generator.choice(elite(told, self._population, self._generator), 2, replace=False)
+        )
         if self._generator.random() < CROSSED:
             return self._cross(told, one, other)
         return Child(mutate(told, one.params, one.distributions, self._generator), one.distributions)

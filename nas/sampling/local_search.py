@@ -32,7 +32,7 @@ class LocalSearch(Breeder):
         if len(told.settled) < self._n_startup:
             return None
         draw = int(self._generator.integers(2**32))
-        for number in best_first(told, told.settled, self._generator):
+        for number in best_first(told, self._generator):
             if number in told.spent:
                 continue
             parent = told.trials[number]

@@ -24,6 +24,8 @@ Params = Mapping[str, Any]
 
 INACTIVE = -1
 UNSEEN = -2
+UNCHECKED = -1
+ON_FRONT = -2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,10 @@ class Told:
 
     losses: (trials, objectives), smaller is better, NaN without values. violation: (trials,), by how much a trial breaks
     constraints, NaN while nobody knows: it runs, failed, or was stopped without a verdict. codes: of each gene that some trial
-    has, (trials,): which of the gene's values, counted as they came up. spent: trials that have no neighbour nobody tried; a
-    trial never leaves it, so whoever finds one may note it.
+    has, (trials,): which of the gene's values, counted as they came up.
+
+    Two places for notes, true while they stand. spent: trials of which all neighbours have been tried. beaten_by: (trials,), a
+    trial that is at least as good in all objectives, or `ON_FRONT` where none is; `UNCHECKED` again when either changes.
     """
 
     trials: Sequence[FrozenTrial]
@@ -42,6 +46,7 @@ class Told:
     codes: Mapping[str, NDArray[np.int32]]
     values: Mapping[str, Mapping[Any, int]]
     spent: set[int]
+    beaten_by: Numbers
 
     @property
     def settled(self) -> Numbers:
@@ -87,6 +92,7 @@ class Memory:
         self._open: Sequence[int] = ()
         self._losses: Array = np.empty((0, 0))
         self._violation: Array = np.empty(0)
+        self._beaten_by: Numbers = np.empty(0, dtype=np.int64)
         self._codes: dict[str, NDArray[np.int32]] = {}
         self._values: dict[str, dict[Any, int]] = {}
         self._spent: set[int] = set()
@@ -102,6 +108,8 @@ class Memory:
         with self._lock:
             self._make_room(len(trials), len(signs))
             changed = self._changed(trials)
+            self._beaten_by[np.isin(self._beaten_by, changed)] = UNCHECKED
+            self._beaten_by[changed] = UNCHECKED
             for number in changed:
                 self._read(trials[number], number, signs)
             self._trials = trials
@@ -114,6 +122,7 @@ class Memory:
                 codes={name: codes[:n] for name, codes in self._codes.items()},
                 values=self._values,
                 spent=self._spent,
+                beaten_by=self._beaten_by[:n],
             )
 
     def _make_room(self, n_trials: int, n_objectives: int) -> None:
@@ -121,6 +130,7 @@ class Memory:
             room = max(256, 2 * n_trials)
             self._losses = _grown(self._losses.reshape(-1, n_objectives), room, np.nan)
             self._violation = _grown(self._violation, room, np.nan)
+            self._beaten_by = _grown(self._beaten_by, room, UNCHECKED)
             self._codes = {name: _grown(codes, room, INACTIVE) for name, codes in self._codes.items()}
 
     def _changed(self, trials: Sequence[FrozenTrial]) -> list[int]:

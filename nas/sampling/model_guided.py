@@ -44,7 +44,7 @@ class ModelGuided(Breeder):
         fitted = told.feasible[-MAX_FITTED:]
         if len(told.settled) < self._n_startup or not len(fitted):
             return None
-        parents = [told.trials[number] for number in islice(best_first(told, told.feasible, self._generator), self._parents)]
+        parents = [told.trials[number] for number in islice(best_first(told, self._generator), self._parents)]
         children = [Child(params, it.distributions) for it in parents for params in untried(told, it, self._generator)]
         if not children:
             return None

@@ -1,6 +1,9 @@
 """NSGA-III (Deb and Jain 2014), steady-state: a front that does not fit is thinned by reference directions."""
 
+import warnings
+
 import numpy as np
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIIISampler
 
 from nas import samplers
@@ -17,5 +20,7 @@ class SteadyStateNSGA3(SteadyState, NSGAIIISampler):
     """Optuna's selection of parents, from everything told so far."""
 
     def __init__(self, *, population: int = 20, seed: int | None = None) -> None:
-        NSGAIIISampler.__init__(self, population_size=population, seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            NSGAIIISampler.__init__(self, population_size=population, seed=seed)
         self._generator = np.random.default_rng(seed)

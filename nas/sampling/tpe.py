@@ -75,7 +75,7 @@ class WindowedTPE(BaseSampler):
         settled = told.settled
         if len(settled) <= self._window:
             return study
-        best = list(islice(best_first(told, settled, self._generator), self._window // 10))
+        best = list(islice(best_first(told, self._generator), self._window // 10))
         youngest = settled[len(best) - self._window :]
         running = [trial.number for trial in told.trials if trial.state is TrialState.RUNNING][-self._window :]
         return _Limited(study, [told.trials[number] for number in sorted({*best, *youngest.tolist(), *running})])
