@@ -17,6 +17,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nas import sampling
 from nas.objectives import objectives_of
+from nas.sampling.memory import Memory
 from nas.seeds import derive
 from nas.study import StudySpec
 from nas.trial import Params
@@ -34,7 +35,7 @@ class Brain:
         better = {True: StudyDirection.MAXIMIZE, False: StudyDirection.MINIMIZE}
         directions = [better[metric.maximize] for metric in objectives_of(spec)]
         self._study = optuna.create_study(storage=self._memory, directions=directions)
-        self._of_samplers = sampling.Memory()
+        self._of_samplers = Memory()
         self._distributions: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
 
     @property
