@@ -5,14 +5,12 @@ less regret for as many trainings on NAS-Bench-Macro, and nothing need be rememb
 With several objectives it goes along the front (Pareto local search, Paquete et al. 2004).
 """
 
-import numpy as np
 from optuna.samplers import BaseSampler
 
 from nas import samplers
 from nas.sampling.breeder import Breeder, Child
 from nas.sampling.memory import Memory, Told
-from nas.sampling.neighbours import listed, untried
-from nas.sampling.ranking import best_first
+from nas.sampling.neighbours import broods
 
 
 def build(sampler: samplers.LocalSearch, seed: int, memory: Memory | None = None) -> BaseSampler:
@@ -31,14 +29,5 @@ class LocalSearch(Breeder):
         """None also when every neighbour of every trial is known."""
         if len(told.settled) < self._n_startup:
             return None
-        draw = int(self._generator.integers(2**32))
-        for number in best_first(told, self._generator):
-            if number in told.spent:
-                continue
-            parent = told.trials[number]
-            # of its own, so that what is drawn does not depend on which trials were noted as spent before
-            for params in untried(told, parent, np.random.default_rng([draw, number])):
-                return Child(params, parent.distributions)
-            if listed(parent.distributions):
-                told.spent.add(number)
-        return None
+        parent, children = next(broods(told, self._generator), (None, []))
+        return Child(children[0], parent.distributions) if parent else None

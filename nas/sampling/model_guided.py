@@ -18,8 +18,7 @@ from optuna.samplers import BaseSampler
 from nas import samplers
 from nas.sampling.breeder import Breeder, Child
 from nas.sampling.memory import INACTIVE, Array, Memory, Numbers, Told
-from nas.sampling.neighbours import untried
-from nas.sampling.ranking import best_first
+from nas.sampling.neighbours import broods
 
 RIDGE: Final = 1.0
 """Worth one more trial with each value, of a mean score. From 0.1 to 5 the regret on NAS-Bench-Macro hardly changes."""
@@ -40,16 +39,20 @@ class ModelGuided(Breeder):
         self._n_startup, self._parents = n_startup, parents
 
     def breed(self, told: Told) -> Child | None:
-        """None also when all neighbours of the parents have been tried, or no trial keeps the constraints yet."""
-        fitted = told.feasible[-MAX_FITTED:]
-        if len(told.settled) < self._n_startup or not len(fitted):
+        """While nothing keeps the constraints, a neighbour of what breaks them least. None when all neighbours were tried."""
+        if len(told.settled) < self._n_startup:
             return None
-        parents = [told.trials[number] for number in islice(best_first(told, self._generator), self._parents)]
-        children = [Child(params, it.distributions) for it in parents for params in untried(told, it, self._generator)]
-        if not children:
-            return None
-        expected = Additive.fit(told, fitted).losses([child.params for child in children])
-        return children[int(np.argmin(self._weighed(expected)))]
+        families = list(islice(broods(told, self._generator), self._parents))
+        children = [
+            Child(params, parent.distributions)
+            for parent, brood in families
+            for params in brood
+            if told.violation[parent.number] == 0
+        ]
+        if children:
+            model = Additive.fit(told, told.feasible[-MAX_FITTED:])
+            return children[int(np.argmin(self._weighed(model.losses([child.params for child in children]))))]
+        return Child(families[0][1][0], families[0][0].distributions) if families else None
 
     def _weighed(self, losses: Array) -> Array:
         """One number for several objectives: the worst of them in weights drawn anew, as in ParEGO (Knowles 2006)."""
@@ -82,11 +85,12 @@ class Additive:
         return cls(mean - centre @ weights, distributions, dict(zip(blocks, np.split(weights, ends), strict=False)))
 
     def losses(self, params: Sequence[Mapping[str, Any]]) -> Array:
-        """What to expect of assignments, (assignments, objectives)."""
+        """What to expect of assignments, (assignments, objectives); nothing of genes that no fitted trial has."""
         effects: dict[tuple[str, Any], Array] = {}
-        for name, value in {decision for each in params for decision in each.items()}:
+        known = {decision for each in params for decision in each.items() if decision[0] in self.effects}
+        for name, value in known:
             effects[name, value] = np.asarray(_encoded(self.distributions[name], value)) @ self.effects[name]
-        return np.stack([self.mean + sum(effects[decision] for decision in each.items()) for each in params])
+        return np.stack([self.mean + sum(effects.get(it, 0.0) for it in each.items()) for each in params])
 
 
 def _columns(told: Told, numbers: Numbers, name: str, distribution: BaseDistribution) -> Array:

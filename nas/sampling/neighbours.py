@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from nas.sampling.grid import count, value_at
 from nas.sampling.memory import Told
+from nas.sampling.ranking import best_first
 
 Distributions = Mapping[str, BaseDistribution]
 Params = dict[str, Any]
@@ -33,12 +34,21 @@ def neighbours(
             yield names[place], value
 
 
-def untried(told: Told, parent: FrozenTrial, generator: np.random.Generator) -> Iterator[Params]:
-    """The children of a trial, one changed gene each, that lead to no other trial."""
-    tried = told.tried_from(parent.params)
-    for name, value in neighbours(parent.params, parent.distributions, generator):
-        if (name, value) not in tried:
-            yield parent.params | {name: value}
+def broods(told: Told, generator: np.random.Generator) -> Iterator[tuple[FrozenTrial, list[Params]]]:
+    """The trials that have a neighbour nobody tried, best first, and all such neighbours in a random order."""
+    draw = int(generator.integers(2**32))
+    for number in best_first(told, generator):
+        if number in told.spent:
+            continue
+        parent = told.trials[number]
+        tried = told.tried_from(parent.params)
+        # a generator of its own, so that what is drawn does not depend on which trials were noted as spent before
+        changes = neighbours(parent.params, parent.distributions, np.random.default_rng([draw, number]))
+        children = [parent.params | {name: value} for name, value in changes if (name, value) not in tried]
+        if children:
+            yield parent, children
+        elif listed(parent.distributions):
+            told.spent.add(number)
 
 
 def mutate(

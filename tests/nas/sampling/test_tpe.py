@@ -18,6 +18,7 @@ def _quiet():
 def told(n_objectives=1, worst=0.0):
     """A study of random trials; the first has the worst value in all objectives."""
     study, rng = optuna.create_study(directions=["maximize"] * n_objectives), Random(0)
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
     for number in range(N_TOLD):
         trial = study.ask()
         CONDITIONAL.suggest(trial)
@@ -44,7 +45,7 @@ def test_only_the_best_and_the_youngest_are_shown(n_objectives):
     shown = sampler._limited(study).get_trials()
     settled = [trial.number for trial in shown if trial.state.is_finished()]
     best = Memory().look(study).losses.sum(axis=1)[:N_TOLD].argsort()[:1]
-    assert len(settled) == 20
+    assert 18 <= len(settled) <= 20, "two are the best, which may be among the youngest"
     assert 0 not in settled, "old and bad"
     assert set(range(N_TOLD - 18, N_TOLD)) < set(settled)
     assert set(best.tolist()) < set(settled)
