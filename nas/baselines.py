@@ -6,9 +6,10 @@ A baseline is a study of its own. It shares the seed, hence the data, and gets t
 from collections.abc import Mapping
 from typing import Final
 
-from nas.study import Baseline, Sampler, StudySpec, baseline_name
+from nas.samplers import LocalSearch, RandomSearch, Sampler
+from nas.study import Baseline, StudySpec, baseline_name
 
-SAMPLERS: Final[Mapping[Baseline, Sampler]] = {"random": Sampler(name="random")}
+SAMPLERS: Final[Mapping[Baseline, Sampler]] = {"random": RandomSearch(), "local_search": LocalSearch()}
 """Who proposes in each."""
 
 EXCHANGEABLE: Final[frozenset[str]] = frozenset({"random"})

@@ -17,6 +17,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nas import sampling
 from nas.objectives import objectives_of
+from nas.sampling.memory import Memory
 from nas.seeds import derive
 from nas.study import StudySpec
 from nas.trial import Params
@@ -34,6 +35,7 @@ class Brain:
         better = {True: StudyDirection.MAXIMIZE, False: StudyDirection.MINIMIZE}
         directions = [better[metric.maximize] for metric in objectives_of(spec)]
         self._study = optuna.create_study(storage=self._memory, directions=directions)
+        self._of_samplers = Memory()
         self._distributions: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
 
     @property
@@ -44,7 +46,8 @@ class Brain:
     def ask(self) -> Params:
         """The next trial's params; it counts as running until told."""
         number = self.next_number
-        self._study.sampler = sampling.build(self._spec.sampler, derive(self._spec.seed, "ask", number) % 2**32)
+        seed = derive(self._spec.seed, "ask", number) % 2**32
+        self._study.sampler = sampling.build(self._spec.sampler, seed, self._of_samplers)
         params = self._spec.space.suggest(self._study.ask())
         self._put(number, TrialState.RUNNING, params)
         return params

@@ -14,6 +14,7 @@ from nas.causality import reads_ahead
 from nas.metrics import MACHINE_METRICS, METRICS, unmeasurable
 from nas.protocol import Protocol
 from nas.references import only_for_tokens
+from nas.samplers import Evolution, Sampler, unsuitable
 from nas.width_transfer import untransferable, untransferable_gene
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
@@ -72,7 +73,7 @@ class CostAt(Document):
 
 Place = tuple[str | int, ...]
 MetricName = Annotated[str, Field(min_length=1, max_length=100)]
-Baseline = Literal["random"]
+Baseline = Literal["random", "local_search"]
 """Searches that a study can be held against; `nas.baselines` says what each of them is."""
 MAX_NAME = 100
 Bound = Annotated[int | float, Field(ge=-(10**15), le=10**15)]
@@ -121,14 +122,6 @@ class Matched(Document):
         return Target(self.metric, self.target, self.tolerance)
 
 
-class Sampler(Document):
-    """Who proposes architectures. The first `n_startup` proposals are random where the sampler learns."""
-
-    name: Literal["random", "tpe", "nsga2"] = "tpe"
-    n_startup: Annotated[int, Field(ge=1, le=10_000)] = 10
-    population: Annotated[int, Field(ge=2, le=10_000)] = 20
-
-
 class Halving(Document):
     """Asynchronous successive halving (arXiv 1810.05934): the best 1/eta of a rung go on to the next.
 
@@ -174,7 +167,7 @@ class StudySpec(Document):
     objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
     matched: Matched | None = None
-    sampler: Sampler = Sampler()
+    sampler: Sampler = Evolution()
     halving: Halving | None = Halving()
     confirmation: Confirmation | None = None
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
@@ -243,6 +236,14 @@ class StudySpec(Document):
                 _refuse(("name",), f"a study with a {baseline} baseline may have a name of at most {room} characters")
         if len(set(self.baselines)) != len(self.baselines):
             _refuse(("baselines",), f"{_repeated(self.baselines)!r} is listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        """The sampler is made for so many trials."""
+        problem = unsuitable(self.sampler, self.budget.trials)
+        if problem is not None:
+            _refuse(("sampler", "name"), problem)
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 Written through the driver's side of the store, as a driver would: rung after rung, the best go on, leaders are measured again.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -161,7 +162,7 @@ def _confirmed(results: list[Result]) -> Confirmed:
 
 
 def _sample_error(results: list[Result]) -> float:
-    return SAMPLE_ERROR / len(results[0].tasks) ** 0.5
+    return SAMPLE_ERROR / math.sqrt(len(results[0].tasks))
 
 
 def _result(key: RunKey, trial: Trial, plan: Plan, protocol: Protocol, rng: Random) -> Result:

@@ -11,9 +11,10 @@ import pytest
 from nas.export.bundle import Source, write_folder
 from nas.export.replay import replay
 from nas.protocol import Protocol, Recipe, Rung
+from nas.samplers import TPE
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.reads import get_study, get_trial, leaderboard
-from nas.study import Budget, Confirmation, Halving, Sampler, StudySpec
+from nas.study import Budget, Confirmation, Halving, StudySpec
 from nas.tasks import MQAR
 from search_spaces.architecture import TokenInput
 from search_spaces.space import Space
@@ -35,7 +36,7 @@ SPEC = StudySpec(
         recipe=Recipe(batch_size=8),
     ),
     objectives=("score", "mqar/macro_accuracy"),
-    sampler=Sampler(name="tpe", n_startup=2),
+    sampler=TPE(n_startup=2),
     halving=Halving(eta=2),
     confirmation=Confirmation(seeds=3, leaders=2),
     references=("transformer",),

@@ -2,9 +2,10 @@
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from nas.study import Sampler
+from nas import samplers
+from nas.sampling.memory import Memory
 
 
-def build(_: Sampler, seed: int) -> BaseSampler:
+def build(_: samplers.RandomSearch, seed: int, __: Memory | None = None) -> BaseSampler:
     """Every gene uniformly over its values, whatever came before."""
     return RandomSampler(seed=seed)

@@ -17,13 +17,14 @@ from nas.keys import Principal
 from nas.protocol import Protocol, Rung
 from nas.report.page import page
 from nas.report.report import study_report
+from nas.samplers import RandomSearch
 from nas.statistics.attribution import attribute
 from nas.statistics.ties import Scored, tie_groups
 from nas.store.embedded import EmbeddedPostgres
 from nas.store.engine import open_engine
 from nas.store.migrate import migrate
 from nas.store.submissions import submit_study
-from nas.study import Sampler, StudySpec, StudyState
+from nas.study import StudySpec, StudyState
 from nas.tasks import MQAR
 from nas.trial import Trial
 from search_spaces.presets import recall_demo
@@ -47,7 +48,7 @@ def figures() -> Iterator[Figure]:
         engine = open_engine(postgres.ensure_running())
         stack.callback(engine.dispose)
         migrate(engine)
-        spec = StudySpec(name="a thousand", space=recall_demo(), protocol=PROTOCOL, sampler=Sampler(name="random"))
+        spec = StudySpec(name="a thousand", space=recall_demo(), protocol=PROTOCOL, sampler=RandomSearch())
         study_id = submit_study(engine, OWNER, spec).study_id
         driver = Driver(engine, study_id)
         driver.become(StudyState.RUNNING)

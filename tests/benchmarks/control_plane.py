@@ -18,13 +18,14 @@ from sqlalchemy import Engine, make_url
 
 from nas.driver import Driver
 from nas.keys import Principal
+from nas.samplers import RandomSearch
 from nas.store.driver_store import PostgresDriverStore
 from nas.store.embedded import EmbeddedPostgres
 from nas.store.engine import open_engine, parse_url
 from nas.store.migrate import migrate
 from nas.store.reads import get_study
 from nas.store.submissions import submit_study
-from nas.study import Budget, Sampler, StudySpec
+from nas.study import Budget, StudySpec
 from search_spaces.space import Space
 from tests.benchmarks.figure import Figure, Goal, Peer, figure
 from tests.inline_executor import InlineExecutor
@@ -132,7 +133,7 @@ def _driver(engine: Engine) -> Driver:
 
 
 def _submit(engine: Engine, name: str, trials: int) -> str:
-    spec = StudySpec(name=name, space=SPACE, sampler=Sampler(name="random"), budget=Budget(trials=trials))
+    spec = StudySpec(name=name, space=SPACE, sampler=RandomSearch(), budget=Budget(trials=trials))
     return submit_study(engine, OWNER, spec).study_id
 
 

@@ -3,7 +3,20 @@
 from typing import Any
 
 from nas.protocol import Protocol, Rung
-from nas.study import Budget, Halving, Sampler, StudySpec
+from nas.samplers import (
+    GP,
+    NSGA2,
+    NSGA3,
+    TPE,
+    Evolution,
+    Exhaustive,
+    Hypervolume,
+    LocalSearch,
+    ModelGuided,
+    RandomSearch,
+    Sampler,
+)
+from nas.study import Budget, Halving, StudySpec
 from search_spaces.space import Space
 
 CONDITIONAL = Space(
@@ -28,6 +41,21 @@ TINY = Space(name="tiny", genes={"d_model": (32, 64), "depth": (1, 2)})
 THREE_RUNGS = Protocol(rungs=(Rung(steps=10), Rung(steps=30), Rung(steps=90)))
 
 
+SAMPLERS: dict[str, Sampler] = {
+    "random": RandomSearch(),
+    "evolution": Evolution(population=8, sample=4),
+    "local_search": LocalSearch(n_startup=6),
+    "model_guided": ModelGuided(n_startup=6),
+    "hypervolume": Hypervolume(n_startup=6, population=4),
+    "tpe": TPE(n_startup=6),
+    "nsga2": NSGA2(population=4),
+    "nsga3": NSGA3(population=4),
+    "gp": GP(n_startup=6),
+    "exhaustive": Exhaustive(),
+}
+"""All of them, soon done with what is random."""
+
+
 def study(
     name: str = "study",
     *,
@@ -40,5 +68,4 @@ def study(
     """A small study; `fields` are those of `StudySpec`."""
     given: dict[str, Any] = {"protocol": THREE_RUNGS, "budget": Budget(trials=trials), **fields}
     halving = None if eta is None else Halving(eta=eta)
-    chosen = Sampler(name=sampler, n_startup=6, population=4)
-    return StudySpec(name=name, space=space, sampler=chosen, halving=halving, **given)
+    return StudySpec(name=name, space=space, sampler=SAMPLERS[sampler], halving=halving, **given)

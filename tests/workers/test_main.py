@@ -11,11 +11,12 @@ import psutil
 
 from nas.keys import Principal
 from nas.protocol import Protocol, Recipe, Rung
+from nas.samplers import RandomSearch
 from nas.store.engine import open_engine
 from nas.store.migrate import migrate
 from nas.store.reads import get_study
 from nas.store.submissions import submit_study
-from nas.study import Budget, Sampler, StudySpec
+from nas.study import Budget, StudySpec
 from nas.tasks import MQAR
 from search_spaces.space import Space
 from tests.nas.driving import rows
@@ -27,7 +28,7 @@ SPEC = StudySpec(
     protocol=Protocol(
         tasks=(MQAR(),), rungs=(Rung(steps=2), Rung(steps=4)), learning_rates=(1e-3,), recipe=Recipe(batch_size=4)
     ),
-    sampler=Sampler(name="random"),
+    sampler=RandomSearch(),
     budget=Budget(trials=3),
 )
 

@@ -13,10 +13,11 @@ from nas.keys import Principal
 from nas.protocol import Protocol, Rung
 from nas.report.document import Report
 from nas.report.report import study_report
+from nas.samplers import RandomSearch
 from nas.store.embedded import EmbeddedPostgres
 from nas.store.engine import open_engine
 from nas.store.submissions import submit_study
-from nas.study import Sampler, StudySpec, StudyState
+from nas.study import StudySpec, StudyState
 from search_spaces.presets import recall_demo
 from tests.api.seeding import Driver
 from tests.planted import Plan, plant
@@ -44,7 +45,7 @@ def planted(reports_engine: Engine) -> Planted:
     """Submit a study, plant what a plan says, and say how it ended. Returns its id."""
 
     def do(plan: Plan | None, end: StudyState = StudyState.COMPLETED, **spec: Any) -> str:
-        settings = {"name": f"planted {next(_names)}", "protocol": TWO_RUNGS, "sampler": Sampler(name="random"), **spec}
+        settings = {"name": f"planted {next(_names)}", "protocol": TWO_RUNGS, "sampler": RandomSearch(), **spec}
         study_id = submit_study(reports_engine, OWNER, StudySpec(space=recall_demo(), **settings)).study_id
         driver = Driver(reports_engine, study_id)
         driver.become(StudyState.RUNNING)

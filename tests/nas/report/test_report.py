@@ -15,7 +15,8 @@ from nas.report.document import Report
 from nas.report.evidence import read_evidence
 from nas.report.leaders import leaders, noise, winner
 from nas.report.spending import progress
-from nas.study import Sampler, StudyState
+from nas.samplers import TPE
+from nas.study import StudyState
 from nas.tasks import MQAR
 from nas.trial import Trial, TrialState
 from tests.nas.report.conftest import OWNER, Planted
@@ -250,7 +251,7 @@ def test_the_checklist_answers_all_fourteen_from_the_study(full: Report, reporte
     # ablations and repeated searches are not part of one study, tabular benchmarks do not hold its space
     assert [item for item, one in answers.items() if one.answer == "no"] == [5, 9]
     assert answers[10].answer == "not applicable"
-    mixed = reported(Plan(truth=ladder, n_trials=6, devices=("cpu", "H100")), sampler=Sampler(name="tpe"))
+    mixed = reported(Plan(truth=ladder, n_trials=6, devices=("cpu", "H100")), sampler=TPE())
     strict = {one.item: one.answer for one in mixed.checklist}
     assert (strict[8], strict[11]) == ("no", "no")
 
