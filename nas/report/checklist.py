@@ -97,7 +97,7 @@ def _random_search(known: Known) -> Verdict:
     if sampler.name == "random":
         return True, "The search is random search itself; everything else can be held against it at equal cost."
     return False, (
-        f"No random search was run beside {sampler.name} in this study; its first {sampler.n_startup} proposals are random. "
+        f"No random search was run beside {sampler.name} in this study. "
         'Submit the same study with sampler "random" to compare at equal cost.'
     )
 
