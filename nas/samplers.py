@@ -1,5 +1,6 @@
 """What a study says of its sampler: a name and that sampler's own options. The implementations are in `nas/sampling/`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -21,7 +22,7 @@ class RandomSearch(Document):
 class Evolution(Document):
     """Regularised evolution (arXiv 1802.01548): one gene of the best of `sample` among the youngest `population` is changed.
 
-    The first `sample` proposals are random. With several objectives the best is one that no other of the sample dominates.
+    The first `sample` proposals are random. For one objective: what it forgets would be its front.
     """
 
     name: Literal["evolution"] = "evolution"
@@ -63,8 +64,8 @@ class Hypervolume(Document):
     """
 
     name: Literal["hypervolume"] = "hypervolume"
-    n_startup: Annotated[int, Field(ge=2, le=10_000)] = 20
-    population: Annotated[int, Field(ge=2, le=1000)] = 20
+    n_startup: Annotated[int, Field(ge=2, le=10_000)] = 10
+    population: Annotated[int, Field(ge=2, le=1000)] = 10
 
 
 class TPE(Document):
@@ -117,8 +118,18 @@ Sampler = Annotated[
 """Who proposes architectures."""
 
 
-def unsuitable(sampler: Sampler, trials: int) -> str | None:
-    """Why a sampler cannot serve a study of so many trials, and what can; None when it does."""
+def default_sampler(given: Mapping[str, Any]) -> Sampler:
+    """For a study that names none, by its other fields: evolution for one objective, for several that by hypervolume."""
+    return Hypervolume() if len(given.get("objectives", ())) > 1 else Evolution()
+
+
+def unsuitable(sampler: Sampler, trials: int, n_objectives: int) -> str | None:
+    """Why a sampler cannot serve a study of so many trials and objectives, and what can; None when it does."""
+    if isinstance(sampler, Evolution) and n_objectives > 1:
+        return (
+            "evolution is for one objective: with several it forgets its front, and finds less than random search;"
+            " use hypervolume"
+        )
     if isinstance(sampler, GP) and trials > MAX_GP_TRIALS:
         return (
             f"gp is for at most {MAX_GP_TRIALS} trials and the budget is {trials:,}: each proposal would take seconds;"

@@ -14,7 +14,7 @@ from nas.causality import reads_ahead
 from nas.metrics import MACHINE_METRICS, METRICS, unmeasurable
 from nas.protocol import Protocol
 from nas.references import only_for_tokens
-from nas.samplers import Evolution, Sampler, unsuitable
+from nas.samplers import Sampler, default_sampler, unsuitable
 from nas.width_transfer import untransferable, untransferable_gene
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
@@ -167,7 +167,7 @@ class StudySpec(Document):
     objectives: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=4)] = ("score",)
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=8)] = ()
     matched: Matched | None = None
-    sampler: Sampler = Evolution()
+    sampler: Sampler = Field(default_factory=default_sampler)
     halving: Halving | None = Halving()
     confirmation: Confirmation | None = None
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
@@ -240,8 +240,8 @@ class StudySpec(Document):
 
     @model_validator(mode="after")
     def _searchable(self) -> Self:
-        """The sampler is made for so many trials."""
-        problem = unsuitable(self.sampler, self.budget.trials)
+        """The sampler is made for so many trials and objectives."""
+        problem = unsuitable(self.sampler, self.budget.trials, len(self.objectives))
         if problem is not None:
             _refuse(("sampler", "name"), problem)
         return self

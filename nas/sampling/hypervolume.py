@@ -27,7 +27,7 @@ class HypervolumeEvolution(Breeder):
     """Children of the trials that hold the most hypervolume."""
 
     def __init__(
-        self, *, n_startup: int = 20, population: int = 20, seed: int | None = None, memory: Memory | None = None
+        self, *, n_startup: int = 10, population: int = 10, seed: int | None = None, memory: Memory | None = None
     ) -> None:
         super().__init__(seed=seed, memory=memory)
         self._n_startup, self._population = n_startup, population

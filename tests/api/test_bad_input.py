@@ -59,6 +59,17 @@ BODIES = {
     "empty name": (spec(name=""), "/name", "at least 1"),
     "terminal escape in name": (spec(name="a\x1b[31m"), "/name", "printable"),
     "unknown task": (spec(protocol={"tasks": [{"name": "chess"}]}), "/protocol/tasks/0", "'mqar'"),
+    "unknown sampler": (spec(sampler={"name": "anneal"}), "/sampler", "'evolution'"),
+    "unknown option of a sampler": (
+        spec(sampler={"name": "evolution", "popsize": 9}),
+        "/sampler/popsize",
+        "population, sample",
+    ),
+    "sampler for fewer trials": (
+        spec(sampler={"name": "gp"}, budget={"trials": 500}),
+        "/sampler/name",
+        "use evolution or model_guided",
+    ),
     "unknown metric": (spec(objectives=["score", "speed"]), "/objectives/1", "'params'"),
     "unknown reference": (spec(references=["mamba2", "gpt5"]), "/references/1", "transformer"),
     "misspelt reference": (spec(references=["deepseek_v4"]), "/references/0", "did you mean 'deepseek_v3'?"),
