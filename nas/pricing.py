@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from random import Random
 
+from nas.baselines import companions
 from nas.brackets import bracket_sizes
 from nas.constraints import exact_limits, excess
 from nas.members import matched
@@ -27,8 +28,8 @@ class Quote:
 
     least, most and params_bound are of the space as it is, before a matched study changes sizes. feasible_share: of the sampled
     members, those that can be matched, and then keep the constraints and the service's limit, 0 to 1. runs,
-    optimiser_steps: at most so many, references included; planned_runs, planned_steps: so many when halving keeps exactly
-    1/eta of every rung and the first fresh seeds tell all leaders apart.
+    optimiser_steps: at most so many, references and baselines included; planned_runs, planned_steps: so many when halving
+    keeps exactly 1/eta of every rung and the first fresh seeds tell all leaders apart.
     """
 
     space_size: int
@@ -45,19 +46,19 @@ class Quote:
 def quote(spec: StudySpec, max_params: int) -> Quote:
     """Price a study for a service that accepts so many parameters."""
     costs = list(sampled_costs(spec.space, spec.cost_at.context))
-    everybody, planned = list(_ladders(spec, halved=False)), list(_ladders(spec, halved=spec.halving is not None))
-    confirming = _confirming(spec, everybody) * spec.confirmation.seeds if spec.confirmation else 0
-    planned_confirming = _confirming(spec, planned) * spec.confirmation.first if spec.confirmation else 0
+    together = (spec, *companions(spec))
+    runs, steps = map(sum, zip(*(_work(one, planned=False) for one in together), strict=True))
+    planned_runs, planned_steps = map(sum, zip(*(_work(one, planned=True) for one in together), strict=True))
     return Quote(
         space_size=spec.space.size(),
         least=_extreme(min, costs),
         most=_extreme(max, costs),
         params_bound=spec.space.params_bound(),
         feasible_share=sum(_feasible(spec, max_params)) / N_SAMPLES,
-        runs=sum(map(sum, everybody)) + confirming,
-        optimiser_steps=_steps(spec, everybody) + _fresh_steps(spec, confirming),
-        planned_runs=sum(map(sum, planned)) + planned_confirming,
-        planned_steps=_steps(spec, planned) + _fresh_steps(spec, planned_confirming),
+        runs=runs,
+        optimiser_steps=steps,
+        planned_runs=planned_runs,
+        planned_steps=planned_steps,
     )
 
 
@@ -87,6 +88,14 @@ def _feasible(spec: StudySpec, max_params: int) -> Iterator[bool]:
 def _extreme(choose: Callable[[Iterable[int]], int], costs: list[Cost]) -> Cost:
     params, active_params, flops_per_token, state_bytes = map(choose, zip(*map(astuple, costs), strict=True))
     return Cost(params=params, active_params=active_params, flops_per_token=flops_per_token, state_bytes=state_bytes)
+
+
+def _work(spec: StudySpec, *, planned: bool) -> tuple[int, int]:
+    """Runs and optimiser steps, at most or as planned."""
+    ladders = list(_ladders(spec, halved=planned and spec.halving is not None))
+    seeds = (spec.confirmation.first if planned else spec.confirmation.seeds) if spec.confirmation else 0
+    confirming = _confirming(spec, ladders) * seeds
+    return sum(map(sum, ladders)) + confirming, _steps(spec, ladders) + _fresh_steps(spec, confirming)
 
 
 def _ladders(spec: StudySpec, *, halved: bool) -> Iterator[list[int]]:

@@ -122,10 +122,13 @@ def reported(service: Service, visitor: str) -> str:
         "tasks": [{"name": "mqar"}, {"name": "mqar", "n_pairs": 4}],
     }
     spec = {"name": "reported", "space": {"preset": "recall_demo"}, "references": REFERENCES, "protocol": protocol}
+    beside = {"baselines": ["random"], "objectives": ["score", "params"]}
     with service.client(visitor) as client:
-        study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
-    driver = Driver(service.engine, study_id)
-    driver.become(StudyState.RUNNING)
+        row = client.post("/v1/studies", json=spec | beside).json()["row"]
+    study_id: str = row["id"]
+    driver, baseline = Driver(service.engine, study_id), Driver(service.engine, row["baselines"][0]["id"])
+    for each in (driver, baseline):
+        each.become(StudyState.RUNNING)
     plan = Plan(
         truth=lambda trial: 0.03 * trial.number,
         seen=lambda rung, truth: truth if rung else 1 - truth,
@@ -136,8 +139,25 @@ def reported(service: Service, visitor: str) -> str:
         noise=0.02,
     )
     plant(driver, plan)
-    driver.become(StudyState.COMPLETED)
+    plant(baseline, Plan(truth=lambda trial: 0.01 * trial.number, n_trials=25, noise=0.02))
+    for each in (driver, baseline):
+        each.become(StudyState.COMPLETED)
     return f"/studies/{study_id}"
+
+
+def test_a_study_and_its_baseline_lead_to_each_other_and_to_the_verdict(page: Page, service: Service, reported: str):
+    page.goto(service.url + reported)
+    expect(page.locator("#board")).to_contain_text("random search at the same cost")
+    expect(page.locator("#facts")).to_contain_text("random completed, 25 of 20")
+    page.get_by_role("link", name="random", exact=True).click()
+    expect(page.get_by_role("heading", name="reported · random")).to_be_visible()
+    page.get_by_role("link", name="reported", exact=True).click()
+    page.get_by_role("link", name="Curves").click()
+    expect(page.get_by_role("heading", name="Did the search pay?")).to_be_in_viewport()
+    expect(page.locator("#payoff figure")).to_have_count(2)
+    page.goto(service.url)
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="reported · random", exact=True))
+    expect(row).to_contain_text("baseline of reported")
 
 
 def test_the_report_is_led_to_and_runs_nothing(page: Page, service: Service, reported: str):
@@ -149,7 +169,7 @@ def test_the_report_is_led_to_and_runs_nothing(page: Page, service: Service, rep
     page.get_by_role("link", name="Report: what this study may claim").click()
     expect(page.get_by_role("heading", name="The winner, measured again")).to_be_visible()
     expect(page.locator("script")).to_have_count(0)
-    expect(page.locator("svg")).to_have_count(13)
+    expect(page.locator("svg")).to_have_count(15)
     page.get_by_role("link", name="Back to the study").click()
     expect(page.get_by_role("heading", name="reported")).to_be_visible()
 

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from nas.baselines import companions
 from nas.errors import Conflict
 from nas.ports import Batch
+from nas.pricing import quote
 from nas.report.document import Report
 from nas.report.page import page
 from nas.report.report import study_report
@@ -47,6 +48,13 @@ def test_a_baseline_must_be_another_search_listed_once_with_room_for_a_name():
     with pytest.raises(ValidationError, match="at most 91 characters"):
         with_random("n" * 92)
     assert len(companions(with_random("n" * 91))[0].name) == 100
+
+
+def test_a_quote_counts_what_baselines_run():
+    alone, together = (quote(study("priced", sampler="tpe", baselines=named), 10**9) for named in ((), ("random",)))
+    assert together.runs == 2 * alone.runs
+    assert together.planned_steps == 2 * alone.planned_steps
+    assert together.space_size == alone.space_size
 
 
 # rows

@@ -42,6 +42,24 @@ def test_check_says_size_costs_and_runs(service: Service, study_file: Path) -> N
     assert steps in found.stdout
 
 
+def test_a_baseline_is_submitted_shown_and_stopped_with_its_study(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(json.dumps(tiny_study("paired", sampler={"name": "tpe"})))
+    refused = service.nas("submit", str(tmp_path / "study.json"), "--baseline", "luck")
+    assert refused.returncode == 2
+    assert "/baselines/0" in refused.stderr
+    made = service.nas("submit", str(tmp_path / "study.json"), "--baseline", "random")
+    assert made.returncode == 0
+    assert 'beside it runs "paired · random"' in made.stderr
+    study_id = made.stdout.strip()
+    service.nas("stop", study_id)
+    row = json.loads(service.nas("show", study_id, "--json").stdout)["row"]
+    (beside,) = row["baselines"]
+    assert json.loads(service.nas("show", beside["id"], "--json").stdout)["row"]["wish"] == "stop"
+    assert f"paired ({study_id})" in service.nas("show", beside["id"]).stdout
+    watched = service.nas("watch", study_id)
+    assert 'its baseline "paired · random" is stop' in watched.stderr
+
+
 def test_check_names_the_wrong_field_and_ends_with_2(service: Service, tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(json.dumps(tiny_study("bad", bugdet={})))
     found = service.nas("check", str(tmp_path / "study.json"))
