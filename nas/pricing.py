@@ -28,7 +28,7 @@ class Quote:
     least, most and params_bound are of the space as it is, before a matched study changes sizes. feasible_share: of the sampled
     members, those that can be matched, and then keep the constraints and the service's limit, 0 to 1. runs,
     optimiser_steps: at most so many, references included; planned_runs, planned_steps: so many when halving keeps exactly
-    1/eta of every rung and the first fresh seeds tell all leaders apart.
+    1/eta of every rung and the first fresh seeds tell all leaders apart. notes: what its warm start found.
     """
 
     space_size: int
@@ -40,6 +40,7 @@ class Quote:
     optimiser_steps: int
     planned_runs: int
     planned_steps: int
+    notes: tuple[str, ...] = ()
 
 
 def quote(spec: StudySpec, max_params: int) -> Quote:
@@ -58,6 +59,7 @@ def quote(spec: StudySpec, max_params: int) -> Quote:
         optimiser_steps=_steps(spec, everybody) + _fresh_steps(spec, confirming),
         planned_runs=sum(map(sum, planned)) + planned_confirming,
         planned_steps=_steps(spec, planned) + _fresh_steps(spec, planned_confirming),
+        notes=spec.warm_start.notes,
     )
 
 
