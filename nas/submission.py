@@ -21,11 +21,12 @@ from nas.protocol_presets import PRESETS as PROTOCOLS
 from nas.starts import FindStudy, found, no_studies
 from nas.study import StudySpec
 from nas.tasks.catalogue import AnyTask
-from nas.validation import validate
+from nas.validation import Model, validate
 from nas.warm_start import Sources, WarmStart, given
 from search_spaces.document import Document
 from search_spaces.matching import Unmatched
 from search_spaces.presets import PRESETS as SPACES
+from search_spaces.space import Space
 
 MATCHED_SAMPLES = 50
 
@@ -53,6 +54,13 @@ def read_spec(
         raise Invalid(problems[0].reason, tuple(problems))
     read = {"protocol": spec.protocol.model_copy(update={"tasks": tasks}), "warm_start": found(sources, spec, find_study)}
     return spec.model_copy(update=read)
+
+
+def read_space(document: Mapping[str, Any]) -> Space:
+    """The space alone of what `read_spec` reads. Raises `Invalid`."""
+    if "space" not in document:
+        raise _invalid("/space", "is required")
+    return _validated(Space, _with_presets_replaced(document), "space")
 
 
 def request_digest(document: Any, spec: StudySpec) -> str:
@@ -97,10 +105,15 @@ def _sources(document: Any) -> Sources:
     """Where a study's warm start is. Raises `Invalid`."""
     if not isinstance(document, dict) or "warm_start" not in document:
         return Sources()
+    return _validated(Sources, document, "warm_start")
+
+
+def _validated(model: type[Model], document: Mapping[str, Any], field: str) -> Model:
+    """One field of a study by itself."""
     try:
-        return validate(Sources, document["warm_start"])
+        return validate(model, document[field])
     except Invalid as error:
-        problems = tuple(FieldProblem(f"/warm_start{each.pointer}", each.reason) for each in error.problems)
+        problems = tuple(FieldProblem(f"/{field}{each.pointer}", each.reason) for each in error.problems)
         raise Invalid("; ".join(f"{each.pointer}: {each.reason}" for each in problems), problems) from error
 
 

@@ -17,9 +17,10 @@ from nas.pricing import Quote, quote
 from nas.settings import Settings
 from nas.starts import Tried
 from nas.store.best_trials import best_trials
+from nas.store.histories import list_history
 from nas.store.reads import get_study, list_studies
 from nas.store.submissions import set_wish, submit_study
-from nas.store.views import Page, StudyRow, StudyView
+from nas.store.views import Page, StudyRow, StudyView, TrialHistory
 from nas.study import StudySpec, StudyState, Wish
 from nas.submission import read_spec, request_digest
 
@@ -63,6 +64,12 @@ def index(
 def show(study_id: StudyId, principal: Reader, engine: EngineDep) -> Response:
     """One study: where it stands and what was submitted."""
     return json_answer(get_study(engine, principal, study_id))
+
+
+@router.get("/studies/{study_id}/history", response_model=Page[TrialHistory])
+def history(study_id: StudyId, principal: Reader, engine: EngineDep, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """All trials in order of number, each with its gene values and what every rung gave: what other tools go on from."""
+    return json_answer(list_history(engine, principal, study_id, limit=limit, cursor=cursor))
 
 
 @router.post("/studies/{study_id}:pause", response_model=StudyRow)
