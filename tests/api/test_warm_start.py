@@ -1,6 +1,7 @@
 """Warm starts over HTTP, and the way of a study to Optuna and back through the command line."""
 
 import json
+from typing import Any
 
 import optuna
 import pytest
@@ -102,7 +103,8 @@ def test_a_wrong_warm_start_is_refused_at_its_place(client, given, pointer):
 
 
 def test_history_has_every_trial_with_its_genes_and_rungs(client, tried):
-    pages, cursor = [], None
+    pages: list[list[dict[str, Any]]] = []
+    cursor = None
     while not pages or cursor:
         page = client.get(f"/v1/studies/{tried}/history", params={"limit": 5, **({"cursor": cursor} if cursor else {})}).json()
         pages.append(page["items"])
@@ -161,7 +163,7 @@ def test_a_study_goes_to_optuna_and_back(client, run, document, tmp_path, monkey
     run("optuna", "import", storage, document, "--top", 4, "-o", "warm.json")
     study_id, said = run("submit", "warm.json", "--name", "and back")
     assert '4 of the best of Optuna study "tried"' in said
-    best = sorted(study.trials, key=lambda trial: -trial.value)[:4]
+    best = sorted(study.trials, key=lambda trial: trial.value or 0, reverse=True)[:4]
     stored = client.get(f"/v1/studies/{study_id}").json()["spec"]["warm_start"]
     assert stored["params"] == [trial.params for trial in best]
 

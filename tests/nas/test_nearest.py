@@ -7,8 +7,9 @@ import pytest
 from nas.distance import distance
 from nas.nearest import nearest
 from nas.references import build_reference
+from search_spaces.allowed import Range
 from search_spaces.presets import recall_demo
-from search_spaces.space import Space
+from search_spaces.space import Params, Space
 from search_spaces.zoo import ZOO
 from tests.nas.spaces import CONDITIONAL
 
@@ -46,7 +47,7 @@ def test_a_member_is_its_own_nearest():
 
 
 def test_a_large_range_is_walked_to_the_end():
-    space = Space(name="wide", genes={"d_model": (64,), "depth": {"low": 1, "high": 64}, "ffn_ratio": (1.0, 2.0, 4.0)})
+    space = Space(name="wide", genes={"d_model": (64,), "depth": Range(low=1, high=64), "ffn_ratio": (1.0, 2.0, 4.0)})
     wanted = space.build({"depth": 43, "ffn_ratio": 2.0})
     assert nearest(space, wanted).params == {"depth": 43, "ffn_ratio": 2.0}
 
@@ -61,7 +62,7 @@ def test_distance_is_symmetric_between_0_and_1_and_0_for_the_same():
 
 
 def test_distance_grows_with_what_differs():
-    attention = {
+    attention: Params = {
         "d_model": 64,
         "depth": 4,
         "placement": "interleaved",
@@ -72,13 +73,13 @@ def test_distance_grows_with_what_differs():
     build = CONDITIONAL.build
     base = build(attention)
     heads = build(attention | {"n_kv_heads": 2})
-    half = {**attention, "attention_ratio": 0.5, "linear_mixer": "retnet", "state_size": 8}
+    half: Params = {**attention, "attention_ratio": 0.5, "linear_mixer": "retnet", "state_size": 8}
     bare = build(attention | {"channel": "none"})
     assert 0 < distance(base, heads) < distance(base, build(half)) < distance(base, bare) < 1
 
 
 def test_layers_are_compared_at_equal_shares_of_the_depth():
-    sizes = {"placement": "bottom", "attention_ratio": 0.5, "linear_mixer": "retnet", "n_kv_heads": 1, "state_size": 8}
+    sizes: Params = {"placement": "bottom", "attention_ratio": 0.5, "linear_mixer": "retnet", "n_kv_heads": 1, "state_size": 8}
     space = Space(name="depths", genes={**CONDITIONAL.genes, "depth": (2, 4, 8)})
     short, long = (space.build({"d_model": 64, "depth": depth, **sizes, "channel": "dense"}) for depth in (2, 8))
     top = space.build({"d_model": 64, "depth": 8, **sizes, "placement": "top", "channel": "dense"})
