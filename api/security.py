@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from api.errors import Forbidden
 from api.services import EngineDep
 from nas.errors import Denied
-from nas.keys import SCOPES, Principal
+from nas.keys import SCOPES, Principal, Scope
 from nas.store.api_keys import authenticate
 from nas.store.sessions import resume_session
 
@@ -51,9 +51,15 @@ def authorize(required: SecurityScopes, identify: IdentifyDep, engine: EngineDep
     """Who is asking. Raises `Denied` without a live key, `Forbidden` without the scope."""
     principal = identify(engine)
     for scope in SCOPES:
-        if scope in required.scopes and not principal.allows(scope):
-            raise Forbidden(f"this key lacks the scope '{scope}'; ask for a key that has it")
+        if scope in required.scopes:
+            require(principal, scope)
     return principal
+
+
+def require(principal: Principal, scope: Scope) -> None:
+    """Raises `Forbidden` without the scope."""
+    if not principal.allows(scope):
+        raise Forbidden(f"this key lacks the scope '{scope}'; ask for a key that has it")
 
 
 def refuse_other_sites(request: Request) -> None:

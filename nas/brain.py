@@ -57,7 +57,7 @@ class Brain:
         self._put(self._memory.add_slot(), TrialState.FAIL, {})
 
     def replay(self, params: Params) -> None:
-        """Fill the next slot with a proposal made in an earlier life."""
+        """Fill the next slot with a proposal made before: in an earlier life, or by a warm start."""
         self._put(self._memory.add_slot(), TrialState.RUNNING, params)
 
     def tell(self, number: int, values: Sequence[float]) -> None:

@@ -32,7 +32,7 @@ from nas.problem import NothingThere, Problem, StateConflict
 from nas.report.document import Report, RungCalibration
 from nas.report.payoff_document import Comparison
 from nas.store.reads import SortName
-from nas.store.views import EventView, KeyView, LeaderboardRow, Page, StudyRow, StudyView, TrialRow, TrialView
+from nas.store.views import EventView, KeyView, LeaderboardRow, Page, StudyRow, StudyView, TrialHistory, TrialRow, TrialView
 from nas.study import FINAL_STUDY_STATES, StudySpec, StudyState
 from nas.subjects import is_study_id
 from nas.transport import Query, Transport
@@ -98,6 +98,10 @@ class Client:
     def trial(self, study: str, number: int) -> TrialView:
         """One trial with its architecture, gene values and every attempt."""
         return _read(TrialView, self._transport.get(f"{self._path(study)}/trials/{number}"))
+
+    def history(self, study: str) -> Iterator[TrialHistory]:
+        """All trials in order of number, each with its gene values and what every rung gave."""
+        return self._pages(TrialHistory, f"{self._path(study)}/history", {})
 
     def leaderboard(
         self,

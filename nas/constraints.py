@@ -43,3 +43,19 @@ def _reason(constraint: Constraint, value: float, where: str, bound: float) -> s
 
 def _text(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def margins(values: Mapping[str, float], constraints: Sequence[Constraint]) -> dict[str, float]:
+    """By how much each constraint whose metric is known is broken, relative to its bound; at 0 and below it is kept."""
+    return {
+        f"{constraint.metric} [{index}]": max(_margins(values[constraint.metric], constraint))
+        for index, constraint in enumerate(constraints)
+        if constraint.metric in values
+    }
+
+
+def _margins(value: float, constraint: Constraint) -> Iterator[float]:
+    if constraint.max is not None:
+        yield (value - constraint.max) / max(abs(constraint.max), 1)
+    if constraint.min is not None:
+        yield (constraint.min - value) / max(abs(constraint.min), 1)

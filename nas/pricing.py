@@ -29,7 +29,7 @@ class Quote:
     least, most and params_bound are of the space as it is, before a matched study changes sizes. feasible_share: of the sampled
     members, those that can be matched, and then keep the constraints and the service's limit, 0 to 1. runs,
     optimiser_steps: at most so many, references and baselines included; planned_runs, planned_steps: so many when halving
-    keeps exactly 1/eta of every rung and the first fresh seeds tell all leaders apart.
+    keeps exactly 1/eta of every rung and the first fresh seeds tell all leaders apart. notes: what its warm start found.
     """
 
     space_size: int
@@ -41,6 +41,7 @@ class Quote:
     optimiser_steps: int
     planned_runs: int
     planned_steps: int
+    notes: tuple[str, ...] = ()
 
 
 def quote(spec: StudySpec, max_params: int) -> Quote:
@@ -59,6 +60,7 @@ def quote(spec: StudySpec, max_params: int) -> Quote:
         optimiser_steps=steps,
         planned_runs=planned_runs,
         planned_steps=planned_steps,
+        notes=spec.warm_start.notes,
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a study's trials come from, and what the sampler hears of them: references first, then what the sampler proposes.
+"""Where a study's trials come from, and what the sampler hears of them: references, then its warm start, then the sampler.
 
 A proposal that breaks a constraint, or is an architecture the study already has, is stored as what it is and never trained.
 """
@@ -64,8 +64,11 @@ class Proposals:
     def propose(self) -> Trial:
         """The next trial: queued, or infeasible, or a duplicate."""
         number = self._brain.next_number
-        if self.is_reference(number):
+        start = number - len(self._spec.references)
+        if start < 0:
             self._brain.skip()
+        elif start < len(self._spec.warm_start.params):
+            self._brain.replay(dict(self._spec.warm_start.params[start]))
         else:
             self._brain.ask()
         trial = self._judge(self.rebuild(number))

@@ -15,6 +15,7 @@ from nas.metrics import MACHINE_METRICS, METRICS, unmeasurable
 from nas.protocol import Protocol
 from nas.references import only_for_tokens
 from nas.samplers import Sampler, default_sampler, unsuitable
+from nas.warm_start import WarmStart
 from nas.width_transfer import untransferable, untransferable_gene
 from search_spaces.document import Document
 from search_spaces.inputs import cannot_read
@@ -171,6 +172,7 @@ class StudySpec(Document):
     halving: Halving | None = Halving()
     confirmation: Confirmation | None = None
     references: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    warm_start: WarmStart = WarmStart()
     baselines: Annotated[tuple[Baseline, ...], Field(max_length=8)] = ()
     """Searches with the same budget that run beside this one, each a study of its own: did this one pay?"""
     budget: Budget = Budget()
@@ -244,6 +246,14 @@ class StudySpec(Document):
         problem = unsuitable(self.sampler, self.budget.trials, len(self.objectives))
         if problem is not None:
             _refuse(("sampler", "name"), problem)
+        return self
+
+    @model_validator(mode="after")
+    def _warm(self) -> Self:
+        """What comes first is in the space."""
+        for index, params in enumerate(self.warm_start.params):
+            for problem in self.space.problems(dict(params)):
+                _refuse(("warm_start", "params", index, problem.field), problem.reason)
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,8 @@
 Submitting, checking and the command line all come through `read_spec`, so they refuse the same things in the same words.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
@@ -16,30 +18,57 @@ from nas.members import matched
 from nas.pricing import N_SAMPLES, sampled, sampled_costs
 from nas.protocol import Protocol
 from nas.protocol_presets import PRESETS as PROTOCOLS
+from nas.starts import FindStudy, found, no_studies
 from nas.study import StudySpec
 from nas.tasks.catalogue import AnyTask
-from nas.validation import validate
+from nas.validation import Model, validate
+from nas.warm_start import Sources, WarmStart, given
 from search_spaces.document import Document
 from search_spaces.matching import Unmatched
 from search_spaces.presets import PRESETS as SPACES
+from search_spaces.space import Space
 
 MATCHED_SAMPLES = 50
 
 
-def read_spec(document: Any, data_root: Path | None, max_params: int, packs: Path | None = None) -> StudySpec:
+def read_spec(
+    document: Any,
+    data_root: Path | None,
+    max_params: int,
+    packs: Path | None = None,
+    find_study: FindStudy = no_studies,
+) -> StudySpec:
     """The study that a decoded JSON document asks for; `space` and `protocol` are documents or `{"preset": NAME}`.
 
     Raises `Invalid` with a JSON pointer to each wrong field. `data_root`: the folder that users' files must lie in, whose
     digests the study then holds. `max_params`: the largest architecture that the service accepts; a space of larger ones only
     is refused, and so are exact constraints that no member is found to keep. `packs`: the folder that keeps what was made of
-    files, so that the next to read them need not make it again.
+    files, so that the next to read them need not make it again. `find_study` reads the study that a warm start takes the best
+    trials of.
     """
-    spec = validate(StudySpec, _with_presets_replaced(document))
+    sources = _sources(document)
+    spec = validate(StudySpec, _without_sources(_with_presets_replaced(document)))
     problems = [*_size_problems(spec, max_params), *_matching_problems(spec)] or [*constraint_problems(spec, max_params)]
     tasks = tuple(_pinned(index, task, data_root, packs, problems) for index, task in enumerate(spec.protocol.tasks))
     if problems:
         raise Invalid(problems[0].reason, tuple(problems))
-    return spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"tasks": tasks})})
+    read = {"protocol": spec.protocol.model_copy(update={"tasks": tasks}), "warm_start": found(sources, spec, find_study)}
+    return spec.model_copy(update=read)
+
+
+def read_space(document: Mapping[str, Any]) -> Space:
+    """The space alone of what `read_spec` reads. Raises `Invalid`."""
+    if "space" not in document:
+        raise _invalid("/space", "is required")
+    return _validated(Space, _with_presets_replaced(document), "space")
+
+
+def request_digest(document: Any, spec: StudySpec) -> str:
+    """By which the same request is known again, although what a warm start finds changes as another study goes on."""
+    if not _sources(document).elsewhere:
+        return spec.digest
+    asked = [spec.model_copy(update={"warm_start": WarmStart()}).digest, document["warm_start"]]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def request_schema(ref_template: str) -> dict[str, Any]:
@@ -53,6 +82,9 @@ def request_schema(ref_template: str) -> dict[str, Any]:
             "properties": {"preset": {"enum": sorted(presets)}},
         }
         schema["properties"][field] = {"anyOf": [schema["properties"][field], choice]}
+    schema["properties"]["warm_start"] = {"$ref": ref_template.format(model="Sources")}
+    schema["$defs"]["Sources"] = Sources.model_json_schema(ref_template=ref_template)
+    del schema["$defs"]["WarmStart"]
     return schema
 
 
@@ -67,6 +99,29 @@ def _with_presets_replaced(document: Any) -> Any:
     if replaced.get("space") is not document.get("space"):
         replaced["space"] = _with_room(replaced["space"], replaced.get("protocol", {}))
     return replaced
+
+
+def _sources(document: Any) -> Sources:
+    """Where a study's warm start is. Raises `Invalid`."""
+    if not isinstance(document, dict) or "warm_start" not in document:
+        return Sources()
+    return _validated(Sources, document, "warm_start")
+
+
+def _validated(model: type[Model], document: Mapping[str, Any], field: str) -> Model:
+    """One field of a study by itself."""
+    try:
+        return validate(model, document[field])
+    except Invalid as error:
+        problems = tuple(FieldProblem(f"/{field}{each.pointer}", each.reason) for each in error.problems)
+        raise Invalid("; ".join(f"{each.pointer}: {each.reason}" for each in problems), problems) from error
+
+
+def _without_sources(document: Any) -> Any:
+    """The study as it is stored, but for the members that are yet to be found."""
+    if not isinstance(document, dict) or "warm_start" not in document:
+        return document
+    return {**document, "warm_start": given(document["warm_start"])}
 
 
 def _with_room(space: dict[str, Any], protocol: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Range(Document):
     step: Annotated[int, Field(ge=1)] = 1
 
 
-def _plain(value: object, parse: ValidatorFunctionWrapHandler) -> GeneValue:
+def plain(value: object, parse: ValidatorFunctionWrapHandler) -> GeneValue:
     """One error for a wrong type, where the union would report one for each of its members."""
     try:
         return parse(value)  # type: ignore[no-any-return] # the handler of a union of plain types
@@ -43,7 +43,7 @@ def _form(value: object) -> str:
 
 
 GeneValues = Annotated[
-    Annotated[tuple[Annotated[GeneValue, WrapValidator(_plain)], ...], Field(min_length=1, max_length=MAX_VALUES), Tag("list")]
+    Annotated[tuple[Annotated[GeneValue, WrapValidator(plain)], ...], Field(min_length=1, max_length=MAX_VALUES), Tag("list")]
     | Annotated[Range, Tag("range")],
     Discriminator(_form),
 ]

@@ -7,6 +7,7 @@ gene with one value is settled, so a member's `params` name only the genes that 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from random import Random
 from typing import Annotated, Protocol, Self
 
@@ -160,6 +161,23 @@ class Space(Document):
         except OutsideSpace as outside:
             return outside.problems
         return ()
+
+    def assignment(self, params: Params) -> Params:
+        """The value of every active gene of a member, settled ones too. Raises `OutsideSpace`."""
+        return dict(self._assignment(params))
+
+    def params_of(self, assignment: Params) -> Params:
+        """The params of the member with this assignment, which another space may have made. Raises `OutsideSpace`."""
+        here = self._decide(partial(_read, assignment))
+        settled = (
+            Problem(name, f"settled at {shown(value)} in this space, and not there")
+            for name, value in here.items()
+            if assignment.get(name) != value
+        )
+        problems = tuple(islice(settled, 8))
+        if problems:
+            raise OutsideSpace(*problems)
+        return self._params(here)
 
     def _decide(self, choose: Choose) -> Assignment:
         """The one walk: a value for every active gene, settled or chosen."""

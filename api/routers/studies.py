@@ -1,22 +1,28 @@
 """Studies: submit, check, list, read, and say what is wanted of them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
+from sqlalchemy import Engine
 
 from api.answer import counting_answer, json_answer
 from api.body import JsonBody
 from api.openapi import body
 from api.routers.parameters import Cursor, Limit, StudyId
-from api.security import Reader, Writer
+from api.security import Reader, Writer, require
 from api.services import EngineDep, SettingsDep
+from nas.keys import Principal
 from nas.pricing import Quote, quote
+from nas.settings import Settings
+from nas.starts import Tried
+from nas.store.best_trials import best_trials
+from nas.store.histories import list_history
 from nas.store.reads import get_study, list_studies
 from nas.store.submissions import set_wish, submit_study
-from nas.store.views import Page, StudyRow, StudyView
-from nas.study import StudyState, Wish
-from nas.submission import read_spec
+from nas.store.views import Page, StudyRow, StudyView, TrialHistory
+from nas.study import StudySpec, StudyState, Wish
+from nas.submission import read_spec, request_digest
 
 router = APIRouter(prefix="/v1", tags=["studies"])
 
@@ -32,9 +38,8 @@ def submit(
     principal: Writer, document: JsonBody, engine: EngineDep, settings: SettingsDep, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Submit a study. It is stored when the answer comes."""
-    submission = submit_study(
-        engine, principal, read_spec(document, settings.data_root, settings.max_params, settings.packs), idempotency_key
-    )
+    spec = _read(document, principal, engine, settings)
+    submission = submit_study(engine, principal, spec, idempotency_key, request_digest(document, spec))
     headers = {"Location": f"/v1/studies/{submission.study_id}"}
     if submission.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -42,10 +47,9 @@ def submit(
 
 
 @router.post("/studies:check", response_model=Quote, openapi_extra=body("StudyRequest"))
-def check(_: Reader, document: JsonBody, settings: SettingsDep) -> Response:
+def check(principal: Reader, document: JsonBody, engine: EngineDep, settings: SettingsDep) -> Response:
     """Validate and price a study without creating it."""
-    spec = read_spec(document, settings.data_root, settings.max_params, settings.packs)
-    return counting_answer(quote(spec, settings.max_params))
+    return counting_answer(quote(_read(document, principal, engine, settings), settings.max_params))
 
 
 @router.get("/studies", response_model=Page[StudyRow])
@@ -60,6 +64,12 @@ def index(
 def show(study_id: StudyId, principal: Reader, engine: EngineDep) -> Response:
     """One study: where it stands and what was submitted."""
     return json_answer(get_study(engine, principal, study_id))
+
+
+@router.get("/studies/{study_id}/history", response_model=Page[TrialHistory])
+def history(study_id: StudyId, principal: Reader, engine: EngineDep, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """All trials in order of number, each with its gene values and what every rung gave: what other tools go on from."""
+    return json_answer(list_history(engine, principal, study_id, limit=limit, cursor=cursor))
 
 
 @router.post("/studies/{study_id}:pause", response_model=StudyRow)
@@ -81,3 +91,13 @@ def stop(study_id: StudyId, principal: Writer, engine: EngineDep) -> Response:
     """End a study for good; what was measured stays."""
     set_wish(engine, principal, study_id, Wish.STOP)
     return json_answer(get_study(engine, principal, study_id).row)
+
+
+def _read(document: Any, principal: Principal, engine: Engine, settings: Settings) -> StudySpec:
+    """What is asked for. Of the studies that the key may read, a warm start may take the best trials."""
+
+    def find(name: str) -> Tried:
+        require(principal, "read")
+        return best_trials(engine, principal, name)
+
+    return read_spec(document, settings.data_root, settings.max_params, settings.packs, find)

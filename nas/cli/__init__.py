@@ -42,6 +42,7 @@ COMMANDS = (
         "Take home a trial, a zoo entry or any architecture, in a form that other programs load.",
         RESULT,
     ),
+    LazyCommand("optuna", "nas.cli.optuna:app", "Take a study to Optuna's tools, or begin one with an Optuna study.", RESULT),
     LazyCommand("diff", "nas.cli.diff:diff", "Compare two architectures: trials, zoo entries, files.", RESULT),
     LazyCommand(
         "verify",

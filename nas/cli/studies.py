@@ -41,6 +41,8 @@ def check(file: SpecFile, url: Url = None, data_dir: DataDir = None, as_json: As
             "optimiser steps": f"{quote.planned_steps:,} planned, at most {quote.optimiser_steps:,}",
         }
     )
+    for note in quote.notes:
+        say(f"warm start: {note}")
     say(f"valid; create it with: {typed('submit', str(file), url=url, data_dir=data_dir)}")
 
 
@@ -51,6 +53,9 @@ def submit(
         list[str] | None,
         typer.Option("--baseline", help="A search to run beside it with the same budget: random; may be given again."),
     ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option("--warm-start", metavar="STUDY", help="Begin with the best 10 trials of this study.")
+    ] = None,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="Default: the document's hash.")] = None,
     url: Url = None,
     data_dir: DataDir = None,
@@ -60,10 +65,11 @@ def submit(
 
     Sending the same document again is safe: it names the study that it made before.
     """
-    changed = {"name": name, "baselines": baseline}
+    changed = {"name": name, "baselines": baseline, "warm_start": {"study": warm_start} if warm_start else None}
     document = read_document(file) | {field: value for field, value in changed.items() if value}
     with Client(url, data_dir=data_dir) as nas:
         study, found = nas.submit_or_find(document, key)
+        notes = nas.study(study.id).spec.warm_start.notes if "warm_start" in document else ()
         where = nas.connection.url
     if as_json:
         print_json(to_data(study))
@@ -72,6 +78,8 @@ def submit(
     say(f'the study "{study.name}" is {"already there, " if found else ""}{study.state}: {where}/studies/{study.id}')
     for one in study.baselines:
         say(f'beside it runs "{one.name}": {where}/studies/{one.id}')
+    for note in notes:
+        say(f"warm start: {note}")
     if found and study.state in FINAL_STUDY_STATES:
         say("the same document names the same study; for another one add: --name NAME")
     else:

@@ -28,19 +28,21 @@ class Submission:
     replayed: bool
 
 
-def submit_study(engine: Engine, principal: Principal, spec: StudySpec, idempotency_key: str | None = None) -> Submission:
+def submit_study(
+    engine: Engine, principal: Principal, spec: StudySpec, idempotency_key: str | None = None, digest: str | None = None
+) -> Submission:
     """Store a study and its baselines, all of them committed when this returns.
 
-    The same key with the same spec gives the same study, however many ask at once. Raises `Conflict` when the key was used
-    with another spec, or the owner has a study of that name or of a baseline's; `Invalid` for a key that is not 1 to 200
-    printable ASCII characters.
+    The same key with the same request, known by its digest or else the spec's, gives the same study, however many ask at once.
+    Raises `Conflict` when the key was used with another, or the owner has a study of that name or of a baseline's;
+    `Invalid` for a key that is not 1 to 200 printable ASCII characters.
     """
     if idempotency_key is not None and not _is_key(idempotency_key):
         raise Invalid("Idempotency-Key: give 1 to 200 printable ASCII characters, such as a UUID")
     study_id = _uuid7()
     with transaction(engine) as connection:
         if idempotency_key is not None:
-            earlier = _take_key(connection, principal.owner, idempotency_key, spec.digest, study_id)
+            earlier = _take_key(connection, principal.owner, idempotency_key, digest or spec.digest, study_id)
             if earlier is not None:
                 return Submission(earlier, replayed=True)
         _insert_study(connection, principal.owner, spec, study_id)

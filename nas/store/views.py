@@ -144,6 +144,24 @@ class TrialView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RungView:
+    """What one rung gave: everything that was measured, on test data and as the search saw it, the score among it."""
+
+    rung: int
+    reported: dict[str, float]
+    searched: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialHistory:
+    """One trial as other tools want it: gene values, and what each rung gave, in order; fresh seeds come after the last."""
+
+    row: TrialRow
+    params: Params
+    rungs: tuple[RungView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
     """Something that happened to a study. `seq` rises by one within the study and is the SSE id."""
 

@@ -193,6 +193,18 @@ def test_space_every_sampled_member_builds_and_keeps_its_digest(space, rng):
         assert price(architecture, CONTEXT).params <= space.params_bound() <= MAX_PARAMS
         assert space.contains(params)
         assert space.contains(json.loads(json.dumps(params)))
+        assert space.params_of(space.assignment(params)) == params
+
+
+def test_space_takes_an_assignment_of_a_space_that_settled_other_genes():
+    here = Space(name="here", genes={"d_model": (32, 64), "depth": (2,), "attention_ratio": (0.0, 1.0)})
+    there = Space(name="there", genes={"d_model": (64,), "depth": (2, 4), "attention_ratio": (0.0, 1.0)})
+    assert here.params_of(there.assignment({"depth": 2, "attention_ratio": 0.0})) == {"d_model": 64, "attention_ratio": 0.0}
+    with pytest.raises(OutsideSpace, match="depth: settled at 2 in this space, and not there"):
+        here.params_of(there.assignment({"depth": 4, "attention_ratio": 0.0}))
+    other_knob = Space(name="other", genes={"d_model": (64,), "depth": (2,), "attention_ratio": (1.0,), "n_heads": (2, 4)})
+    with pytest.raises(OutsideSpace, match="n_heads: settled at 4"):
+        here.params_of(other_knob.assignment({"n_heads": 2}))
 
 
 @settings(max_examples=60, deadline=None)
