@@ -42,6 +42,10 @@ COMMANDS = (
         "Take home a trial, a zoo entry or any architecture, in a form that other programs load.",
         RESULT,
     ),
+    LazyCommand(
+        "simulate", "nas.cli.simulate:simulate_study", "Run a study on a table of known results, in simulated time.", RESULT
+    ),
+    LazyCommand("table", "nas.cli.table:app", "Make tables of results, for nas simulate.", RESULT),
     LazyCommand("diff", "nas.cli.diff:diff", "Compare two architectures: trials, zoo entries, files.", RESULT),
     LazyCommand(
         "verify",
