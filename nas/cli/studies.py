@@ -51,7 +51,7 @@ def submit(
     name: Annotated[str | None, typer.Option("--name", help="Use this name instead of the document's.")] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option("--baseline", help="A search to run beside it with the same budget: random; may be given again."),
+        typer.Option("--baseline", help="A search to run beside it with the same budget: random or local_search."),
     ] = None,
     warm_start: Annotated[
         str | None, typer.Option("--warm-start", metavar="STUDY", help="Begin with the best 10 trials of this study.")

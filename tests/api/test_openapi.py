@@ -32,7 +32,7 @@ def fuzzed(service: Service) -> tuple[str, str]:
     """The id of an ended study with trials, and an admin's key."""
     key = service.key("fuzz", "admin")
     with service.client(key) as client:
-        spec = {"name": "fuzzed", "space": {"preset": "recall_demo"}, "references": ["transformer"]}
+        spec = {"name": "fuzzed", "space": {"preset": "recall_demo"}, "references": ["transformer"], "baselines": ["random"]}
         study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
     driver = Driver(service.engine, study_id)
     driver.become(StudyState.RUNNING)

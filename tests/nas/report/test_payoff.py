@@ -167,3 +167,13 @@ def test_a_baselines_own_report_says_whose_it_is(paired: Callable[..., Payoff], 
     assert found.accompanies is not None
     assert found.accompanies.startswith("paired")
     assert found.comparisons == ()
+
+
+def test_a_baseline_that_learns_is_judged_by_what_it_takes_home(paired: Callable[..., Payoff]) -> None:
+    ahead = paired(Plan(level(0.7, 0.2), 20, noise=0.005), Plan(level(0.4, 0.3), 20, noise=0.005), baselines=("local_search",))
+    (found,) = ahead.comparisons
+    assert (found.verdict, found.p_value) == ("better", None)
+    assert found.headline.startswith("The search beat local search at the same cost")
+    assert "Each search ran once" in found.details
+    assert found.theirs is not None
+    assert found.baseline.curve[-1].value == pytest.approx(found.theirs.value)
