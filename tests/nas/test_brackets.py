@@ -3,7 +3,9 @@
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from math import ceil
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -12,12 +14,17 @@ from hypothesis import strategies as st
 from nas.brackets import bracket_sizes, first_rung
 from nas.errors import Invalid
 from nas.halving import Halving
+from nas.ports import Standing
 from nas.pricing import quote
+from nas.proposals import Proposals
 from nas.protocol import Protocol, Rung
+from nas.selection import Selection
 from nas.store.driver_store import PostgresDriverStore
 from nas.study import Confirmation, StudySpec
 from nas.study import Halving as HalvingOf
+from nas.trial import TrialState
 from nas.validation import validate
+from search_spaces.cost import price
 from tests.nas import pretend
 from tests.nas.driving import FaultyStore, Killed, assert_sound, drive, driver, nth, runs, study_row, submit, trials
 from tests.nas.spaces import study
@@ -90,6 +97,48 @@ def test_brackets_are_ranked_apart():
         (1, "2nd of 2 at rung 0 of bracket 0; the best one went on"),
         (2, "2nd of 2 at rung 1 of bracket 1; the best one went on"),
     ]
+
+
+# going on where another driver stopped
+
+
+def confirmed_from_the_last_rung(spec):
+    """A trial that began at the last rung, and then had two fresh seeds."""
+    number = next(n for n in range(100) if first_rung(spec, n) == 2)
+    scores = tuple({"score": score} for score in (0.5, 0.9, 0.8))
+    params = spec.space.sample(Random(0))
+    architecture = spec.space.build(params)
+    return Standing(
+        number=number,
+        state=TrialState.PAUSED,
+        params=params,
+        digest=architecture.digest,
+        cost=price(architecture, spec.cost_at.context),
+        reported=scores,
+        searched=scores,
+        folders=("", "", ""),
+        rates={"mqar": 1e-3},
+        finals=scores,
+    )
+
+
+def test_selection_goes_on_from_the_rung_where_a_bracket_starts():
+    spec = bracketed(3, confirmation=Confirmation(seeds=2, leaders=3))
+    selection, standing = Selection(spec), confirmed_from_the_last_rung(spec)
+    selection.replay(standing)
+    finalist = selection.finalists[standing.number]
+    assert finalist.values == (0.5,), "what the search saw at the last rung, and not what fresh seeds said"
+    assert finalist.scores == (0.9, 0.8)
+    assert selection.on_front(standing.number)
+
+
+def test_sampler_never_hears_of_fresh_seeds_wherever_a_trial_began():
+    spec = bracketed(3, confirmation=Confirmation(seeds=2, leaders=3))
+    proposals, standing = Proposals(spec, max_params=10**9), confirmed_from_the_last_rung(spec)
+    for number in range(standing.number):
+        proposals.replay(replace(standing, number=number, state=TrialState.CANCELLED, reported=(), searched=(), finals=()))
+    proposals.replay(standing)
+    assert proposals._brain.values(standing.number) == (0.5,)
 
 
 # the driver

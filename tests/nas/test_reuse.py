@@ -21,7 +21,7 @@ from nas.study import Confirmation, StudySpec
 from nas.validation import validate
 from tests.inline_executor import InlineExecutor
 from tests.nas import pretend
-from tests.nas.driving import ME, FaultyStore, Killed, assert_sound, drive, driver, nth, runs, study_row, submit, trials
+from tests.nas.driving import ME, FaultyStore, Killed, assert_sound, drive, driver, nth, rows, runs, study_row, submit, trials
 from tests.nas.spaces import TINY, study
 from tests.nas.test_driver_disk import QUICK, SMALL, OnDisk
 
@@ -79,7 +79,9 @@ def test_study_is_answered_with_what_another_has_measured(engine):
 
 def test_result_taken_from_elsewhere_names_who_measured_it(engine):
     first, _ = measured(engine, FIRST)
-    measured(engine, second())
+    again, _ = measured(engine, second())
+    # it might have been submitted before, and paused
+    rows(engine, "UPDATE nas_study SET created_at = created_at - interval '1 day' WHERE id = :id RETURNING id", id=again)
     third, _ = measured(engine, second("third"))
     result = get_trial(engine, ME, third, 0).result
     assert result is not None

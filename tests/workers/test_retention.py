@@ -37,6 +37,13 @@ def kept(*folders, ended):
     return Kept(study_id="study", number=3, folders=folders, ended=ended)
 
 
+def test_lost_result_below_goes_also_where_a_trial_began_at_a_higher_rung(workspace):
+    shutil.rmtree(workspace.joinpath(RUNG_0).parent)
+    free(workspace, Kept(study_id="study", number=3, first_rung=1, folders=(RUNG_1,), ended=False))
+    assert attempts(workspace) == {"rung-1/attempt-2", "rung-2/.attempt-1.unfinished"}
+    assert trained(workspace, RUNG_1), "the next rung goes on from it"
+
+
 def attempts(workspace):
     return {
         str(path.relative_to(workspace / "studies/study/trials/3")) for path in workspace.glob("studies/study/trials/3/*/*")
