@@ -8,6 +8,7 @@ from typing import Final
 
 from nas.samplers import LocalSearch, RandomSearch, Sampler
 from nas.study import Baseline, StudySpec, baseline_name
+from nas.warm_start import WarmStart
 
 SAMPLERS: Final[Mapping[Baseline, Sampler]] = {"random": RandomSearch(), "local_search": LocalSearch()}
 """Who proposes in each."""
@@ -19,11 +20,13 @@ EXCHANGEABLE: Final[frozenset[str]] = frozenset({"random"})
 def companions(spec: StudySpec) -> tuple[StudySpec, ...]:
     """The studies that run beside this one, in the order of its baselines.
 
-    References are left out: they are the same models, and trained with the study itself.
+    References are left out: they are the same models, and trained with the study itself. So is a warm start: with it random
+    search would not be the yardstick that it is.
     """
     return tuple(_companion(spec, baseline) for baseline in spec.baselines)
 
 
 def _companion(spec: StudySpec, baseline: Baseline) -> StudySpec:
-    changed = {"name": baseline_name(spec.name, baseline), "sampler": SAMPLERS[baseline], "baselines": (), "references": ()}
-    return spec.model_copy(update=changed)
+    left_out = {"baselines": (), "references": (), "warm_start": WarmStart()}
+    changed = {"name": baseline_name(spec.name, baseline), "sampler": SAMPLERS[baseline]}
+    return spec.model_copy(update=left_out | changed)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from nas.cli.documents import read_object
-from nas.cli.options import DataDir, StudyArgument, Url
-from nas.cli.output import plain, say
+from nas.cli.options import AsJson, DataDir, StudyArgument, Url
+from nas.cli.output import plain, print_json, say
 from nas.cli.typed import typed
 from nas.client import Client
 from nas.errors import Conflict, Invalid
@@ -22,7 +22,9 @@ from nas.warm_start import MAX_STARTS, TOP
 
 VALUES = "values are those of the search, on validation data; the user attribute score is on test data"
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Take a study to Optuna's tools, or begin one with theirs.")
+HELP = "Take a study to Optuna's tools, or begin one with an Optuna study."
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=HELP)
 
 Storage = Annotated[str, typer.Argument(metavar="URL", help=f"{FORMS}.")]
 
@@ -34,6 +36,7 @@ def export_study(
     name: Annotated[str | None, typer.Option("--name", help="What the study is called there; default: its own name.")] = None,
     url: Url = None,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a study into an Optuna storage, for optuna.load_study and optuna-dashboard.
 
@@ -52,6 +55,9 @@ def export_study(
             attributes=attributes,
         )
         n_trials = write_study(storage, new, optuna_trials(spec, nas.history(found.row.id)))
+    if as_json:
+        print_json({"study": found.row.id, "name": new.name, "trials": n_trials})
+        return
     say(f'{n_trials:,} trials are in the study "{new.name}"; {VALUES}')
 
 
@@ -62,6 +68,7 @@ def import_study(
     name: Annotated[str | None, typer.Option("--name", help="Which study of the storage, where it has several.")] = None,
     top: Annotated[int, typer.Option("--top", min=1, max=MAX_STARTS, help="How many of its best trials to take.")] = TOP,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the study here instead of printing it.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let a study begin with the best trials of an Optuna study.
 
@@ -77,8 +84,8 @@ def import_study(
     if not kept:
         raise Invalid(note if left_out else f"{note}: it has no complete and feasible trial")
     warm = {**document, "warm_start": {"params": [params for _, params in kept], "notes": [note]}}
-    text = json.dumps(warm, indent=2, ensure_ascii=False) + "\n"
     say(note)
+    text = json.dumps(warm, indent=None if as_json else 2, ensure_ascii=False) + "\n"
     if out is None:
         sys.stdout.write(text)
         return
@@ -86,5 +93,8 @@ def import_study(
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Conflict(f"cannot write {out}: {error.strerror}; give another file with --out") from error
+    if as_json:
+        print_json({"file": str(out), "params": len(kept)})
+        return
     sys.stdout.write(f"{plain(out)}\n")
     say(f"submit it with: {typed('submit', str(out))}")

@@ -69,7 +69,7 @@ def _worth(runs: tuple[Measured, ...], noise: Noise | None) -> tuple[float, floa
 
 def is_exchangeable(evidence: Evidence) -> bool:
     """Whether its trials might have come in any order."""
-    return evidence.spec.sampler.name in EXCHANGEABLE
+    return evidence.spec.sampler.name in EXCHANGEABLE and not evidence.spec.warm_start.params
 
 
 def arm(evidence: Evidence, happened: tuple[Event, ...]) -> Arm:

@@ -54,7 +54,7 @@ def report(evidence: Evidence, placed: tuple[Placed, ...], architectures: dict[s
     return Report(
         study=_identity(evidence),
         spec=evidence.spec,
-        warnings=(*_warnings(evidence, best, floors, ledger, agreement), *_beaten(paid)),
+        warnings=(*_warnings(evidence, best, floors, ledger, agreement), *_beaten(paid), *_head_start(evidence)),
         spent=cost,
         progress=grown,
         noise=floors,
@@ -132,6 +132,15 @@ def _warnings(
 
 def _beaten(paid: Payoff) -> tuple[str, ...]:
     return tuple(one.headline for one in paid.comparisons if one.verdict == "worse")
+
+
+def _head_start(evidence: Evidence) -> tuple[str, ...]:
+    n_starts = len(evidence.spec.warm_start.params)
+    if not (n_starts and evidence.spec.baselines):
+        return ()
+    return (
+        f"The study began with {n_starts} members found elsewhere, and its baselines did not: what those cost is not counted.",
+    )
 
 
 def _unconfirmed(evidence: Evidence) -> str:

@@ -1,5 +1,7 @@
 """A study with baselines is several studies: made, paused and stopped together, held against each other."""
 
+from random import Random
+
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -15,9 +17,10 @@ from nas.store.driver_store import PostgresDriverStore
 from nas.store.reads import events_after, get_study, list_studies
 from nas.store.submissions import set_wish, submit_study
 from nas.study import Confirmation, StudyState, Wish
+from nas.warm_start import WarmStart
 from tests.nas import pretend
 from tests.nas.driving import ME, drive, rows, runs, study_row
-from tests.nas.spaces import study
+from tests.nas.spaces import CONDITIONAL, study
 
 
 def with_random(name="searched", **settings):
@@ -28,10 +31,11 @@ def with_random(name="searched", **settings):
 
 
 def test_a_companion_is_the_same_study_with_another_sampler():
-    spec = with_random(references=("transformer",), confirmation=Confirmation())
+    start = WarmStart(params=(CONDITIONAL.sample(Random(0)),))
+    spec = with_random(references=("transformer",), confirmation=Confirmation(), warm_start=start)
     (companion,) = companions(spec)
     assert (companion.name, companion.sampler.name) == ("searched · random", "random")
-    assert (companion.baselines, companion.references) == ((), ())
+    assert (companion.baselines, companion.references, companion.warm_start) == ((), (), WarmStart())
     same = {"space", "protocol", "objectives", "constraints", "halving", "confirmation", "budget", "seed", "cost_at", "matched"}
     assert all(getattr(companion, field) == getattr(spec, field) for field in same)
 
