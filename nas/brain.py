@@ -17,6 +17,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nas import sampling
 from nas.objectives import objectives_of
+from nas.sampling import SamplerBuilder
 from nas.sampling.memory import Memory
 from nas.seeds import derive
 from nas.study import StudySpec
@@ -27,10 +28,13 @@ _EMPTY: dict[str, float] = {}
 
 
 class Brain:
-    """Slots in order of trial number. References have a slot too, which the sampler ignores."""
+    """Slots in order of trial number. References have a slot too, which the sampler ignores.
 
-    def __init__(self, spec: StudySpec) -> None:
-        self._spec = spec
+    build_sampler: makes the sampler for one ask from what the study says of it and a seed.
+    """
+
+    def __init__(self, spec: StudySpec, build_sampler: SamplerBuilder = sampling.build) -> None:
+        self._spec, self._build_sampler = spec, build_sampler
         self._memory = _Memory()
         better = {True: StudyDirection.MAXIMIZE, False: StudyDirection.MINIMIZE}
         directions = [better[metric.maximize] for metric in objectives_of(spec)]
@@ -47,7 +51,7 @@ class Brain:
         """The next trial's params; it counts as running until told."""
         number = self.next_number
         seed = derive(self._spec.seed, "ask", number) % 2**32
-        self._study.sampler = sampling.build(self._spec.sampler, seed, self._of_samplers)
+        self._study.sampler = self._build_sampler(self._spec.sampler, seed, self._of_samplers)
         params = self._spec.space.suggest(self._study.ask())
         self._put(number, TrialState.RUNNING, params)
         return params

@@ -28,11 +28,11 @@ ASK_AHEAD = 2
 class Campaign:
     """The state of one claimed study: replay its history, then propose, start and accept until it is final."""
 
-    def __init__(self, claim: Claim, *, last_sequence: int, max_params: int) -> None:
+    def __init__(self, claim: Claim, proposals: Proposals, *, last_sequence: int) -> None:
         spec = claim.spec
         self.study_id, self.spec = claim.study_id, spec
         self._journal = Journal(claim, last_sequence=last_sequence)
-        self._proposals = Proposals(spec, max_params=max_params)
+        self._proposals = proposals
         self._selection = Selection(spec)
         self._asked = asked_of(spec)
         self._data_seed = derive(spec.seed, "data")

@@ -9,13 +9,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from nas.campaign import Campaign
 from nas.endings import MAX_REASON
 from nas.errors import StaleFence, StoreUnavailable
 from nas.ports import Batch, Claim, Clock, DriverStore, Event, Executor, History
+from nas.proposals import Proposals
 from nas.run import Finished, Run, RunKey
-from nas.study import StudyState
+from nas.study import StudySpec, StudyState
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,13 @@ PROPOSE_SECONDS = 0.25
 """The longest time spent on proposals before what is ready is dispatched."""
 POLL_SECONDS = 0.2
 MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.05, 2.0
+
+
+class ProposalsMaker(Protocol):
+    """Makes what a study's trials come from; `max_params` is the service's own limit."""
+
+    def __call__(self, spec: StudySpec, *, max_params: int) -> Proposals:
+        """For a study that was claimed."""
 
 
 @dataclass(slots=True)
@@ -60,10 +69,11 @@ class Driver:
         lease_seconds: float,
         max_params: int,
         max_studies: int = 32,
+        make_proposals: ProposalsMaker = Proposals,
     ) -> None:
         self._store, self._executor, self._clock = store, executor, clock
         self._driver_id, self._lease_seconds = driver_id, lease_seconds
-        self._max_params, self._max_studies = max_params, max_studies
+        self._max_params, self._max_studies, self._make_proposals = max_params, max_studies, make_proposals
         self._held: dict[str, Held] = {}
         self._submitted: set[RunKey] = set()
         self._claim_at = self._retry_at = self._backoff = 0.0
@@ -139,7 +149,8 @@ class Driver:
             self._drop(self._held[claim.study_id])
         try:
             history = self._store.history(claim)
-            campaign = Campaign(claim, last_sequence=history.last_sequence, max_params=self._max_params)
+            proposals = self._make_proposals(claim.spec, max_params=self._max_params)
+            campaign = Campaign(claim, proposals, last_sequence=history.last_sequence)
         except Exception:
             log.exception("study %s: cannot be taken up", claim.study_id)
             return False

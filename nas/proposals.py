@@ -4,9 +4,10 @@ A proposal that breaks a constraint, or is an architecture the study already has
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from nas import sampling
 from nas.brackets import first_rung
 from nas.brain import Brain
 from nas.constraints import exact_limits, excess, explain, measured_limits
@@ -14,25 +15,41 @@ from nas.members import matched, unmatched
 from nas.metrics import exact_metrics
 from nas.objectives import Values, objective_values, objectives_of
 from nas.ports import Standing
+from nas.sampling import SamplerBuilder
 from nas.study import StudySpec
 from nas.trial import Trial, TrialState
+from search_spaces.architecture import Architecture
 from search_spaces.cost import price
 from search_spaces.matching import Unmatched
 from search_spaces.primitives import Cost
 from search_spaces.summary import summarise
+
+def _no_objection(_: Architecture) -> None:
+    """Whatever can be built can be run."""
+
 
 MAX_BARREN = 10_000
 """However many trials are asked for: so many proposals in a row that cannot be trained mean that there is nothing to find."""
 
 
 class Proposals:
-    """The search side of one study. `max_params` is the service's own limit beside the study's constraints."""
+    """The search side of one study. `max_params` is the service's own limit beside the study's constraints.
 
-    def __init__(self, spec: StudySpec, *, max_params: int) -> None:
+    build_sampler: as `nas.brain.Brain` has it. objection: why an architecture cannot be run at all, None where it can.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        *,
+        max_params: int,
+        build_sampler: SamplerBuilder = sampling.build,
+        objection: Callable[[Architecture], str | None] = _no_objection,
+    ) -> None:
         self._spec = spec
         self._objectives = objectives_of(spec)
         self._limits, self._measured_limits = exact_limits(spec, max_params), measured_limits(spec)
-        self._brain = Brain(spec)
+        self._brain, self._objection = Brain(spec, build_sampler), objection
         self._first_with: dict[bytes, int] = {}
         self._duplicates: defaultdict[int, list[int]] = defaultdict(list)
         self._reference_values: dict[int, Values] = {}
@@ -146,7 +163,8 @@ class Proposals:
             self.tell(number, searched[-1], standing.cost)
 
     def _judge(self, trial: Trial) -> Trial:
-        reasons = filter(None, (trial.reason, explain(exact_metrics(trial.cost), self._limits)))
+        broken = explain(exact_metrics(trial.cost), self._limits)
+        reasons = filter(None, (trial.reason, broken, self._objection(trial.architecture)))
         reason = "; ".join(reasons) or None
         if reason is not None:
             self._reject(trial.number, trial.cost)
@@ -164,7 +182,8 @@ class Proposals:
 
     def _reject(self, number: int, cost: Cost) -> None:
         if not self.is_reference(number):
-            self._brain.reject(number, excess(exact_metrics(cost), self._limits) + self._miss(cost))
+            # nothing says how far away an architecture is that cannot be run: as far as one of twice the size allowed
+            self._brain.reject(number, excess(exact_metrics(cost), self._limits) + self._miss(cost) or 1.0)
 
     def _miss(self, cost: Cost) -> float:
         """How far from the cost it compares at a study's proposal is, as a share; 0 where it is near enough."""

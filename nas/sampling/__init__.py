@@ -20,7 +20,10 @@ from nas.sampling import (
 )
 from nas.sampling.memory import Memory
 
-SAMPLERS: dict[str, Callable[[Any, int, Memory | None], BaseSampler]] = {
+SamplerBuilder = Callable[[Any, int, Memory | None], BaseSampler]
+"""Makes a sampler for one ask from what the study says of it, a seed and the memory of those that asked before."""
+
+SAMPLERS: dict[str, SamplerBuilder] = {
     "random": random.build,
     "evolution": evolution.build,
     "local_search": local_search.build,

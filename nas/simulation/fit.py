@@ -1,0 +1,68 @@
+"""Whether a table can answer a study."""
+
+from random import Random
+
+from nas.members import matched, unmatched
+from nas.objectives import asked_of
+from nas.protocol import Protocol
+from nas.simulation.table import Table
+from nas.study import StudySpec
+from search_spaces.matching import Unmatched
+
+N_DRAWN = 200
+"""Members of the study's space that are looked up: a space of which the table has less than one in a hundred is another one."""
+
+
+def misfit(spec: StudySpec, table: Table) -> str | None:
+    """Why not, for a person, and what to do; None when it can."""
+    problem = _other_protocol(spec.protocol, table) or _other_metrics(spec, table) or _too_slow(spec, table)
+    return problem or _other_space(spec, table)
+
+
+def _other_protocol(protocol: Protocol, table: Table) -> str | None:
+    if protocol.tasks != table.protocol.tasks:
+        ours, theirs = (", ".join(each.task_keys()) for each in (table.protocol, protocol))
+        return f"the table was measured on other tasks or settings ({ours}) than the study's ({theirs}); give the study the table's"
+    there = [rung.steps for rung in table.protocol.rungs]
+    missing = [rung.steps for rung in protocol.rungs if rung.steps not in there]
+    if missing:
+        steps = ", ".join(f"{steps:,}" for steps in there)
+        return f"the table has no rung of {missing[0]:,} steps; give the study rungs of {steps} steps, or some of them"
+    if protocol.rungs[-1].replicas > table.n_seeds:
+        return (
+            f"the study has {protocol.rungs[-1].replicas} replicas and the table {table.n_seeds} seeds of each architecture;"
+            " give the last rung no more replicas than that"
+        )
+    return None
+
+
+def _other_metrics(spec: StudySpec, table: Table) -> str | None:
+    missing = [name for name in asked_of(spec) if name not in table.metrics]
+    if not missing:
+        return None
+    return f"the table has no {missing[0]}, which the study asks for; it has {', '.join(table.metrics)}, and exact costs are known"
+
+
+def _too_slow(spec: StudySpec, table: Table) -> str | None:
+    """A worker would end such a run as one that timed out."""
+    slowest = float(table.seconds.sum(axis=1).max()) * spec.protocol.rungs[-1].replicas
+    if slowest <= spec.budget.max_run_seconds:
+        return None
+    return f"the table has a run of {slowest:,.0f} s; give budget.max_run_seconds at least that, it is {spec.budget.max_run_seconds:,g}"
+
+
+def _other_space(spec: StudySpec, table: Table) -> str | None:
+    if spec.space == table.space and spec.matched is None:
+        return None
+    rng = Random(0)
+    for _ in range(N_DRAWN):
+        try:
+            architecture = matched(spec, unmatched(spec, spec.space.sample(rng)))
+        except Unmatched:
+            continue
+        if table.find(architecture.digest) is not None:
+            return None
+    return (
+        f"the table has none of {N_DRAWN} architectures drawn from the study's space {spec.space.name!r};"
+        f" search the table's space {table.space.name!r} or a part of it"
+    )
