@@ -24,6 +24,7 @@ from search_spaces.matching import Unmatched
 from search_spaces.primitives import Cost
 from search_spaces.summary import summarise
 
+
 def _no_objection(_: Architecture) -> None:
     """Whatever can be built can be run."""
 

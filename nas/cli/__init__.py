@@ -43,6 +43,10 @@ COMMANDS = (
         RESULT,
     ),
     LazyCommand("optuna", "nas.cli.optuna:app", "Take a study to Optuna's tools, or begin one with an Optuna study.", RESULT),
+    LazyCommand(
+        "simulate", "nas.cli.simulate:simulate_study", "Run a study on a table of known results, in simulated time.", RESULT
+    ),
+    LazyCommand("table", "nas.cli.table:app", "Make tables of results, for nas simulate.", RESULT),
     LazyCommand("diff", "nas.cli.diff:diff", "Compare two architectures: trials, zoo entries, files.", RESULT),
     LazyCommand(
         "verify",

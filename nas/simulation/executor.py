@@ -49,9 +49,7 @@ class SimulatedExecutor:
         if len(self._running) >= self._n_workers:
             raise RuntimeError("every worker is busy; keep runs in flight at or below capacity()")
         answer, key = self._answers.answer(run), run.key
-        finished = Finished(
-            study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, result=answer.result
-        )
+        finished = Finished(study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, result=answer.result)
         self._running.add(key)
         self.busy_seconds += answer.seconds
         # the order of submission decides between runs that end together: results cannot be compared

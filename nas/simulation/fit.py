@@ -40,7 +40,9 @@ def _other_metrics(spec: StudySpec, table: Table) -> str | None:
     missing = [name for name in asked_of(spec) if name not in table.metrics]
     if not missing:
         return None
-    return f"the table has no {missing[0]}, which the study asks for; it has {', '.join(table.metrics)}, and exact costs are known"
+    return (
+        f"the table has no {missing[0]}, which the study asks for; it has {', '.join(table.metrics)}, and exact costs are known"
+    )
 
 
 def _too_slow(spec: StudySpec, table: Table) -> str | None:
