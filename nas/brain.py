@@ -6,7 +6,7 @@ uninterrupted one would.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 import optuna
@@ -137,6 +137,14 @@ class _Memory(InMemoryStorage):
 
     def add_slot(self) -> int:
         return self.create_new_trial(study_id=0)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        # nobody is ever enqueued, and Optuna's ask looks through all trials for one that is
+        if states == (TrialState.WAITING,):
+            return []
+        return super().get_all_trials(study_id, deepcopy, states)
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution

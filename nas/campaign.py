@@ -21,8 +21,10 @@ from nas.selection import Selection
 from nas.study import FINAL_STUDY_STATES, StudyState, Wish
 from nas.trial import FINAL_TRIAL_STATES, TrialState
 
-ASK_AHEAD = 2
-"""Proposals kept ready, so that a freed worker waits for one write and not for the sampler."""
+MIN_ASK_AHEAD, PLACES_FOR_EACH = 2, 32
+"""Proposals kept ready, so that a freed worker waits for a write and not for the sampler: one for so many places, two at least.
+With more places more become free at once, and a proposal misses less that does not know of the last results.
+"""
 
 
 class Campaign:
@@ -84,10 +86,11 @@ class Campaign:
             for n, each in folders.items()
         )
 
-    @property
-    def wants_proposal(self) -> bool:
-        """Whether few proposals are left in the queue, and more may be made."""
-        return self.state is StudyState.RUNNING and len(self._fresh) < ASK_AHEAD and self._proposals.more
+    def wants_proposal(self, n_places: int) -> bool:
+        """Whether few proposals are left in the queue for so many places, and more may be made."""
+        n_places = min(n_places, self.spec.budget.max_parallel or n_places)
+        ahead = max(MIN_ASK_AHEAD, n_places // PLACES_FOR_EACH)
+        return self.state is StudyState.RUNNING and len(self._fresh) < ahead and self._proposals.more
 
     def take_batch(self) -> Batch | None:
         """What was decided since the last call, for the driver to write; None when that is nothing."""

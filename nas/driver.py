@@ -239,7 +239,8 @@ class Driver:
 
     def _ask_ahead(self, held: Held) -> bool:
         """Runs are on their way: the time to make the next proposals."""
-        if not (held.may_start and held.campaign.wants_proposal):
+        # every study has its share of the places
+        if not (held.may_start and held.campaign.wants_proposal(self._executor.capacity() // len(self._held))):
             return False
         held.campaign.propose()
         return True
@@ -304,7 +305,7 @@ def _advance(held: Held) -> bool:
     if run is not None:
         held.runs.append(run)
         return True
-    if held.campaign.wants_proposal:
+    if held.campaign.wants_proposal(1):
         held.campaign.propose()
         return True
     return False

@@ -71,6 +71,12 @@ def request_digest(document: Any, spec: StudySpec) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
+def parse_spec(document: Any) -> StudySpec:
+    """As `read_spec`, for a study that nobody will train: its files' digests are what the document says."""
+    spec = validate(StudySpec, _without_sources(_with_presets_replaced(document)))
+    return spec.model_copy(update={"warm_start": found(_sources(document), spec, no_studies)})
+
+
 def request_schema(ref_template: str) -> dict[str, Any]:
     """The JSON schema of what `read_spec` reads."""
     schema = StudySpec.model_json_schema(ref_template=ref_template)

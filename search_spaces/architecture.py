@@ -28,8 +28,10 @@ class Architecture(Structure):
     @model_validator(mode="after")
     def _plain_layers(self) -> Self:
         """Sizes that the layers have anyway are left out: one form for one model."""
+        # a layer that is at many positions is one value, before and after
+        plain = {id(layer): layer.plain(self.d_model) for section in SECTIONS for layer in getattr(self, section)}
         for section in SECTIONS:
-            object.__setattr__(self, section, tuple(layer.plain(self.d_model) for layer in getattr(self, section)))
+            object.__setattr__(self, section, tuple(plain[id(layer)] for layer in getattr(self, section)))
         return self
 
     @model_validator(mode="after")

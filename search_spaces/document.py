@@ -47,6 +47,10 @@ class Document(BaseModel):
 
     def canonical_json(self) -> str:
         """The one text that the digest is taken over: sorted keys, no spaces, defaults left out."""
+        return self._canonical_json
+
+    @cached_property
+    def _canonical_json(self) -> str:
         return json.dumps(_canonical(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @cached_property

@@ -8,7 +8,7 @@ they split the channels. `@0.125` is the share of tokens that pass a layer. Befo
 behind them what is predicted beside the next token.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -100,8 +100,11 @@ def _loop_options(loop: Loop) -> str:
     return "".join(f"·{mark}" for mark, said in marks.items() if said)
 
 
-def _sequence(layers: Iterable[Layer]) -> str:
-    labels = [layer_label(layer) for layer in layers]
+def _sequence(layers: Sequence[Layer]) -> str:
+    # a layer that is at many positions is one value
+    known = {id(layer): layer for layer in layers}
+    label_of = {identity: layer_label(layer) for identity, layer in known.items()}
+    labels = [label_of[id(layer)] for layer in layers]
     period = _period(labels)
     if 1 < period < len(labels):
         return f"({_folded(labels[:period])})×{len(labels) // period}"

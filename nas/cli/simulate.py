@@ -21,11 +21,11 @@ from nas.errors import Invalid
 from nas.quantities import short_count
 from nas.simulation.files import read_table
 from nas.simulation.regret import regret
-from nas.simulation.simulate import MAX_PARAMS, OwnSampler, Record, simulate
+from nas.simulation.simulate import OwnSampler, Record, simulate
 from nas.simulation.table import Table
 from nas.statistics.intervals import mean_interval
-from nas.study import Sampler, StudySpec, StudyState
-from nas.submission import read_spec
+from nas.study import Sampler, StudyState
+from nas.submission import parse_spec
 
 RANDOM: Final = "random"
 COLUMNS: Final = {
@@ -45,7 +45,7 @@ COLUMNS: Final = {
 class Outcome:
     """Means over repeats. found: the true score of what is taken home; regret: how far it is below the best of the table.
 
-    regret_low, regret_high: its 95 % interval over repeats, None for one. steps: optimiser steps; seconds and idle: of simulated
+    regret_low, regret_high: its 95 % interval over repeats, None for one. steps: optimiser steps; seconds, idle: of simulated
     time; ask_ms and slow_ask_ms: what the sampler takes for a proposal, the median and the slowest one in a hundred.
     """
 
@@ -79,7 +79,7 @@ def simulate_study(
     The real driver, and random search with the same budget beside it. Nothing is trained and no service is needed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    spec = read_spec(read_document(file), None, MAX_PARAMS)
+    spec = parse_spec(read_document(file))
     own, found = load_sampler(sampler) if sampler else None, read_table(table, spec)
     arms = {sampler or spec.sampler.name: partial(simulate, spec, found, n_workers=workers, sampler=own)}
     if RANDOM not in arms:

@@ -22,7 +22,7 @@ def misfit(spec: StudySpec, table: Table) -> str | None:
 def _other_protocol(protocol: Protocol, table: Table) -> str | None:
     if protocol.tasks != table.protocol.tasks:
         ours, theirs = (", ".join(each.task_keys()) for each in (table.protocol, protocol))
-        return f"the table was measured on other tasks or settings ({ours}) than the study's ({theirs}); give the study the table's"
+        return f"the table was measured on {ours}, the study asks for {theirs} or other settings; give it the table's tasks"
     there = [rung.steps for rung in table.protocol.rungs]
     missing = [rung.steps for rung in protocol.rungs if rung.steps not in there]
     if missing:
@@ -50,7 +50,8 @@ def _too_slow(spec: StudySpec, table: Table) -> str | None:
     slowest = float(table.seconds.sum(axis=1).max()) * spec.protocol.rungs[-1].replicas
     if slowest <= spec.budget.max_run_seconds:
         return None
-    return f"the table has a run of {slowest:,.0f} s; give budget.max_run_seconds at least that, it is {spec.budget.max_run_seconds:,g}"
+    most = spec.budget.max_run_seconds
+    return f"the table has a run of {slowest:,.0f} s, and budget.max_run_seconds is {most:,g}; give at least what the run takes"
 
 
 def _other_space(spec: StudySpec, table: Table) -> str | None:

@@ -1,4 +1,4 @@
-"""Gene values as files write them: text in CSV, floats for whole numbers in Parquet. A settled gene may be there and need not."""
+"""Gene values as files write them: text in CSV, floats for whole numbers in Parquet. Settled genes may be left out."""
 
 import math
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """A table from rows: one for each member, rung and seed, with its gene values, its metrics and the seconds that it took.
 
-Columns: the space's genes (empty where a gene is not active); `rung`, from 0; `seed`, any whole numbers; `score`; other metrics by
-the names that objectives use; the same with `validation_` before the name where the search sees other data than the reader;
+Columns: the space's genes (empty where a gene is not active); `rung`, from 0; `seed`, any whole numbers; `score`; other metrics
+by the names that objectives use; the same with `validation_` before the name where the search sees other data than the reader;
 `seconds`, of the run at this rung when it goes on from the rung below.
 """
 

@@ -1,4 +1,4 @@
-"""What a simulated search would have taken home, and how far that is from the best there is: known here, never in a real study."""
+"""What a simulated search would have taken home, and how far that is from the best there is, which no real study knows."""
 
 from collections.abc import Iterator
 
@@ -13,8 +13,8 @@ from nas.simulation.table import Table
 def incumbents(record: Record) -> Iterator[Evaluation | None]:
     """After each evaluation the one that is taken home then, which need not be the true best; None while there is none.
 
-    It is the best by the validation score that the search sees, at the highest rung that anybody has reached, the first of equal ones.
-    Fresh seeds come after the search and choose nobody.
+    It is the best by validation score at the highest rung that anybody has reached, the first of equal ones. Fresh
+    seeds come after the search and choose nobody.
     """
     best: Evaluation | None = None
     for evaluation in record.evaluations:
