@@ -13,12 +13,17 @@ from nas.simulation.table import Table
 def incumbents(record: Record) -> Iterator[Evaluation | None]:
     """After each evaluation the one that is taken home then, which need not be the true best; None while there is none.
 
-    It is the best by validation score at the highest rung that anybody has reached, the first of equal ones. Fresh
-    seeds come after the search and choose nobody.
+    It is the best by validation score at the highest rung that anybody has reached, the first of equal ones. Who breaks a
+    constraint is out from then on. Fresh seeds come after the search and choose nobody.
     """
     best: Evaluation | None = None
+    feasible: list[Evaluation] = []
     for evaluation in record.evaluations:
-        if evaluation.kept and evaluation.rung <= record.spec.protocol.last_rung:
+        if not evaluation.kept:
+            feasible = [each for each in feasible if each.number != evaluation.number]
+            best = max(feasible, key=_order, default=None)
+        elif evaluation.rung <= record.spec.protocol.last_rung:
+            feasible.append(evaluation)
             best = evaluation if best is None or _order(evaluation) > _order(best) else best
         yield best
 
