@@ -282,3 +282,16 @@ def test_login_link_is_for_a_person_at_a_terminal_only(service: Service, server_
     key, url = ((server_folder / name).read_text().strip() for name in ("key", "url"))
     assert f"{url}/login#{key}" in shown
     assert f"submit FILE --data-dir {server_folder}" in shown
+
+
+def test_table_export_writes_what_simulate_reads(service: Service, done: StudyRow, study_file: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    found = service.nas("table", "export", done.id, "--out", str(table), "--json")
+    assert found.returncode == 0, found.stderr
+    said = json.loads(found.stdout)
+    assert (said["file"], said["trials"], said["seeds"]) == (str(table), 4, 1)
+    simulated = service.nas("simulate", str(study_file), "--table", str(table), "--json")
+    assert simulated.returncode == 0, simulated.stderr
+    # the only sampler of the study is random, and what it finds is a member
+    assert json.loads(simulated.stdout)["regret"] >= 0
+    assert service.nas("table", "export", done.id, "--out", str(tmp_path / "no" / "table.json")).returncode == 2

@@ -155,8 +155,8 @@ def test_who_breaks_a_constraint_later_is_taken_home_no_more() -> None:
         )
 
     found = [
-        evaluation(0, 0, 0.5, kept=False), evaluation(1, 0, 0.6), evaluation(2, 0, 0.7), evaluation(1, 1, 0.4), evaluation(2, 1, 0.9),
-        evaluation(2, 2, 0.9, kept=False), evaluation(1, 3, 0.1),
+        evaluation(0, 0, 0.5, kept=False), evaluation(1, 0, 0.6), evaluation(2, 0, 0.7), evaluation(1, 1, 0.4),
+        evaluation(2, 1, 0.9), evaluation(2, 2, 0.9, kept=False), evaluation(1, 3, 0.1),
     ]  # fmt: skip
     record = replace(simulate(spec(1), table()), evaluations=tuple(found))
     numbers = [each and (each.number, each.rung) for each in incumbents(record)]
