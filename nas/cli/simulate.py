@@ -24,7 +24,7 @@ from nas.simulation.regret import regret
 from nas.simulation.simulate import OwnSampler, Record, simulate
 from nas.simulation.table import Table
 from nas.statistics.intervals import mean_interval
-from nas.study import Sampler, StudyState
+from nas.study import StudySpec, StudyState
 from nas.submission import parse_spec
 
 RANDOM: Final = "random"
@@ -83,7 +83,7 @@ def simulate_study(
     own, found = load_sampler(sampler) if sampler else None, read_table(table, spec)
     arms = {sampler or spec.sampler.name: partial(simulate, spec, found, n_workers=workers, sampler=own)}
     if RANDOM not in arms:
-        yardstick = spec.model_copy(update={"sampler": Sampler(name=RANDOM)})
+        yardstick = StudySpec.from_data({**spec.to_data(), "sampler": {"name": RANDOM}})
         arms[RANDOM] = partial(simulate, yardstick, found, n_workers=workers)
     seeds = range(spec.seed, spec.seed + repeats)
     outcomes = [_outcome(name, found, [run(seed=seed) for seed in seeds]) for name, run in arms.items()]

@@ -1,8 +1,13 @@
 """Workers that only take simulated time, and the clock that this time is on."""
 
+from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nas.ports import Kept
 from nas.run import Finished, Run, RunKey
@@ -29,6 +34,26 @@ class SimulatedClock:
         self._skipped += seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The runs of so many workers, in the order in which they started: when, how long they took, and at which rung."""
+
+    n_workers: int
+    starts: NDArray[np.float64]
+    durations: NDArray[np.float64]
+    rungs: NDArray[np.int8]
+
+    @property
+    def last_new(self) -> float:
+        """When the last new trial started: from then on there is not work for everybody."""
+        return float(self.starts[self.rungs == self.rungs.min()].max())
+
+    def idle(self, until: float) -> float:
+        """The share of all workers' time up to some moment in which they had no run."""
+        busy = np.clip(until - self.starts, 0.0, self.durations).sum()
+        return float(1 - busy / (self.n_workers * until))
+
+
 class SimulatedExecutor:
     """Implements `nas.ports.Executor`: every run ends when the table says, with what the table says."""
 
@@ -37,8 +62,7 @@ class SimulatedExecutor:
         self._running: set[RunKey] = set()
         self._ends: list[tuple[float, int, Finished]] = []
         self._order = count()
-        self.busy_seconds = 0.0
-        """Of all workers together, over the runs that were submitted."""
+        self._starts, self._durations, self._rungs = array("d"), array("d"), array("b")
 
     def capacity(self) -> int:
         """Always the number of workers."""
@@ -51,9 +75,11 @@ class SimulatedExecutor:
         answer, key = self._answers.answer(run), run.key
         finished = Finished(study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, result=answer.result)
         self._running.add(key)
-        self.busy_seconds += answer.seconds
+        now = self._clock.monotonic()
+        for log, entry in ((self._starts, now), (self._durations, answer.seconds), (self._rungs, run.rung)):
+            log.append(entry)
         # the order of submission decides between runs that end together: results cannot be compared
-        heappush(self._ends, (self._clock.monotonic() + answer.seconds, next(self._order), finished))
+        heappush(self._ends, (now + answer.seconds, next(self._order), finished))
 
     def poll(self, timeout_seconds: float) -> Sequence[Finished]:
         """Runs that have ended by now; where none has, time moves on to the first that does, or by the timeout."""
@@ -74,6 +100,10 @@ class SimulatedExecutor:
     def cancel(self, key: RunKey) -> None:
         """Its worker is free at once."""
         self._running.discard(key)
+
+    def work(self) -> Work:
+        """What the workers have done so far."""
+        return Work(self._n_workers, np.array(self._starts), np.array(self._durations), np.array(self._rungs))
 
     def forget(self, kept: Kept) -> None:
         """Nothing of it is on disk."""

@@ -18,7 +18,7 @@ from nas.errors import Invalid
 from nas.proposals import Proposals
 from nas.sampling import SamplerBuilder
 from nas.simulation.answers import Answers
-from nas.simulation.executor import SimulatedClock, SimulatedExecutor
+from nas.simulation.executor import SimulatedClock, SimulatedExecutor, Work
 from nas.simulation.fit import misfit
 from nas.simulation.store import Evaluation, MemoryStore, SimulatedTrial
 from nas.simulation.table import Table
@@ -40,8 +40,7 @@ ENDED = (*FINAL_STUDY_STATES, StudyState.PAUSED)
 class Record:
     """What came of a simulated study. trials: in order of number; evaluations: in order of simulated time.
 
-    seconds: how long it took in simulated time; idle: the share of it that the workers had nothing to do, all together.
-    ask_seconds: what the sampler took for each proposal, in real time.
+    seconds: how long it took in simulated time. ask_seconds: what the sampler took for each proposal, in real time.
     """
 
     spec: StudySpec
@@ -50,8 +49,13 @@ class Record:
     trials: tuple[SimulatedTrial, ...]
     evaluations: tuple[Evaluation, ...]
     seconds: float
-    idle: float
+    work: Work
     ask_seconds: tuple[float, ...]
+
+    @property
+    def idle(self) -> float:
+        """The share of the time that the workers had nothing to do, all together."""
+        return self.work.idle(self.seconds) if self.seconds else 0.0
 
 
 def simulate(
@@ -94,7 +98,7 @@ def simulate(
         trials=tuple(store.trials[number] for number in sorted(store.trials)),
         evaluations=tuple(store.evaluations),
         seconds=clock.monotonic(),
-        idle=1 - executor.busy_seconds / max(n_workers * clock.monotonic(), 1e-9),
+        work=executor.work(),
         ask_seconds=tuple(times.seconds),
     )
 

@@ -1,8 +1,10 @@
 """What tests of the driver share: a driver on the real store, faults on the way to it, and what must hold at the end."""
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,6 +135,18 @@ def drive(
         if not driving.studies:
             return
     raise AssertionError("the study does not end")
+
+
+def drive_together(drivers: Sequence[Driver], ended: Callable[[], bool]) -> None:
+    """Each in a thread of its own, until all of it has ended. Raises what any of them raises."""
+    done = threading.Event()
+    with ThreadPoolExecutor(len(drivers)) as threads:
+        running = [threads.submit(each.run, done.is_set) for each in drivers]
+        while not (ended() or any(each.done() for each in running)):
+            time.sleep(0.02)
+        done.set()
+        for each in running:
+            each.result()
 
 
 def rows(engine: Engine, query: str, **parameters: object) -> list[Any]:

@@ -14,7 +14,7 @@ from nas.simulation.regret import incumbents, regret
 from nas.simulation.simulate import Record, simulate
 from nas.simulation.store import Evaluation
 from nas.simulation.table import Table
-from nas.study import Budget, Confirmation, Constraint, Matched, Sampler, StudySpec, StudyState
+from nas.study import Budget, Confirmation, Constraint, Matched, StudySpec, StudyState
 from nas.trial import TrialState
 from tests.nas.simulation.tables import N_SEEDS, PROTOCOL, SPACE, digest, spec, table
 from tests.nas.spaces import TINY
@@ -205,14 +205,7 @@ def test_random_search_on_nas_bench_macro_is_as_good_as_chance_says(macro: Table
     drawn = np.argsort(rng.random((1000, len(macro))), axis=1)[:, :50]
     seen = accuracies[drawn, rng.integers(0, 3, drawn.shape)]
     expected = macro.best - accuracies.mean(axis=1)[drawn[np.arange(1000), seen.argmax(axis=1)]]
-    searched = StudySpec(
-        name="macro",
-        space=bench_macro.SPACE,
-        protocol=bench_macro.PROTOCOL,
-        sampler=Sampler(name="random"),
-        halving=None,
-        budget=Budget(trials=50),
-    )
+    searched = spec(50, space=bench_macro.SPACE, protocol=bench_macro.PROTOCOL, eta=None)
     found = [regret(simulate(searched, macro, seed=seed, n_workers=8), macro)[-1] for seed in range(12)]
     # four standard errors of a mean of 12
     assert abs(np.mean(found) - expected.mean()) < 4 * expected.std() / np.sqrt(12)
