@@ -76,8 +76,9 @@ class SimulatedExecutor:
         finished = Finished(study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, result=answer.result)
         self._running.add(key)
         now = self._clock.monotonic()
-        for log, entry in ((self._starts, now), (self._durations, answer.seconds), (self._rungs, run.rung)):
-            log.append(entry)
+        self._starts.append(now)
+        self._durations.append(answer.seconds)
+        self._rungs.append(run.rung)
         # the order of submission decides between runs that end together: results cannot be compared
         heappush(self._ends, (now + answer.seconds, next(self._order), finished))
 

@@ -50,7 +50,7 @@ class Table:
     @property
     def n_seeds(self) -> int:
         """How often everything was measured."""
-        return self.test.shape[2]
+        return int(self.test.shape[2])
 
     @property
     def n_bytes(self) -> int:
