@@ -1,4 +1,4 @@
-"""`nas simulate`: a study on a table of known results, in seconds. It needs no service."""
+"""`nas simulate`: a study on a table of known results, in seconds."""
 
 import sys
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import optuna
 import typer
 from optuna.samplers import BaseSampler
 
+from nas.baselines import companions
 from nas.cli.options import AsJson
 from nas.cli.output import print_json, print_table, say
 from nas.cli.studies import read_document
@@ -24,7 +25,7 @@ from nas.simulation.regret import regret
 from nas.simulation.simulate import OwnSampler, Record, simulate
 from nas.simulation.table import Table
 from nas.statistics.intervals import mean_interval
-from nas.study import StudySpec, StudyState
+from nas.study import StudyState
 from nas.submission import parse_spec
 
 RANDOM: Final = "random"
@@ -76,15 +77,15 @@ def simulate_study(
 ) -> None:
     """Run a study on a table of known results, in simulated time.
 
-    The real driver, and random search with the same budget beside it. Nothing is trained and no service is needed.
+    The real driver; random search and the study's baselines with the same budget beside it. It needs no service.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     spec = parse_spec(read_document(file))
     own, found = load_sampler(sampler) if sampler else None, read_table(table, spec)
     arms = {sampler or spec.sampler.name: partial(simulate, spec, found, n_workers=workers, sampler=own)}
-    if RANDOM not in arms:
-        yardstick = StudySpec.from_data({**spec.to_data(), "sampler": {"name": RANDOM}})
-        arms[RANDOM] = partial(simulate, yardstick, found, n_workers=workers)
+    yardsticks = companions(spec.model_copy(update={"baselines": tuple(sorted({RANDOM, *spec.baselines}))}))
+    for yardstick in yardsticks:
+        arms.setdefault(yardstick.sampler.name, partial(simulate, yardstick, found, n_workers=workers))
     seeds = range(spec.seed, spec.seed + repeats)
     outcomes = [_outcome(name, found, [run(seed=seed) for seed in seeds]) for name, run in arms.items()]
     if as_json:

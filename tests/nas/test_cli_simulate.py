@@ -23,7 +23,7 @@ def broken(seed):
 def files(tmp_path: Path) -> list[str]:
     """A study and a table that fits."""
     study, table = tmp_path / "study.json", tmp_path / "table.json"
-    study.write_text(spec(4, sampler="tpe").to_json())
+    study.write_text(spec(4, sampler="tpe", baselines=("local_search",)).to_json())
     table.write_text(json.dumps(list(rows())))
     return [str(study), "--table", str(table)]
 
@@ -33,7 +33,7 @@ def test_simulate_prints_a_row_for_the_sampler_and_one_for_random(files: list[st
     assert found.returncode == 0, found.stderr
     heading, *lines = found.stdout.splitlines()
     assert heading.split()[:4] == ["sampler", "best", "found", "regret"]
-    assert [line.split()[0] for line in lines] == ["tpe", "random"]
+    assert [line.split()[0] for line in lines] == ["tpe", "local_search", "random"]
     assert "the best of 9 architectures has a true score of 0.8120" in found.stderr
 
 
@@ -41,7 +41,7 @@ def test_simulate_speaks_json_and_takes_ones_own_sampler(files: list[str], tmp_p
     (tmp_path / "own_sampler.py").write_text(OWN_SAMPLER)
     found = nas("simulate", *files, "--sampler", "own_sampler:factory", "--json", PYTHONPATH=str(tmp_path))
     assert found.returncode == 0, found.stderr
-    own, random = [json.loads(line) for line in found.stdout.splitlines()]
+    own, _, random = [json.loads(line) for line in found.stdout.splitlines()]
     assert (own["sampler"], random["sampler"]) == ("own_sampler:factory", "random")
     # the same Optuna sampler with the same seeds
     assert {**own, "sampler": "", "ask_ms": 0, "slow_ask_ms": 0} == {**random, "sampler": "", "ask_ms": 0, "slow_ask_ms": 0}
