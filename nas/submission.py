@@ -47,7 +47,7 @@ def read_spec(
     trials of.
     """
     sources = _sources(document)
-    spec = parse_spec(_without_sources(document))
+    spec = validate(StudySpec, _without_sources(_with_presets_replaced(document)))
     problems = [*_size_problems(spec, max_params), *_matching_problems(spec)] or [*constraint_problems(spec, max_params)]
     tasks = tuple(_pinned(index, task, data_root, packs, problems) for index, task in enumerate(spec.protocol.tasks))
     if problems:
@@ -72,8 +72,9 @@ def request_digest(document: Any, spec: StudySpec) -> str:
 
 
 def parse_spec(document: Any) -> StudySpec:
-    """As `read_spec`, for a study whose files nobody will read: their digests are what the document says."""
-    return validate(StudySpec, _with_presets_replaced(document))
+    """As `read_spec`, for a study that nobody will train: its files' digests are what the document says."""
+    spec = validate(StudySpec, _without_sources(_with_presets_replaced(document)))
+    return spec.model_copy(update={"warm_start": found(_sources(document), spec, no_studies)})
 
 
 def request_schema(ref_template: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from nas.simulation.measured import Source, table_of_studies
 from nas.simulation.table import Table
 from nas.store.reads import get_study, get_trial, list_trials
 from nas.study import Matched, StudySpec
+from search_spaces.space import Params, Space
 from tests.nas.driving import ME, drive, submit
 from tests.nas.simulation.tables import PROTOCOL, digest, score, spec, table
 
@@ -84,6 +85,15 @@ def test_studies_that_differ_in_more_than_their_seeds_make_no_table() -> None:
         table_of_studies([one, other])
     with pytest.raises(Invalid, match="at equal cost"):
         table_of_studies([Source(spec(9, matched=Matched(metric="params", target=60_000)), ())])
+
+
+def test_a_gene_that_no_member_has_active_needs_no_column() -> None:
+    space = Space(name="s", genes={"attention_ratio": (0.0, 1.0), "linear_mixer": ("retnet", "mamba2"), "depth": (1,)})
+    protocol = PROTOCOL.model_copy(update={"rungs": PROTOCOL.rungs[:1]})
+    attention: Params = {"attention_ratio": 1.0}
+    member = {"genes": attention, "test": {"score": ((0.5,),)}, "seconds": ((1.0,),)}
+    document = {"name": "t", "space": space.to_data(), "protocol": protocol.to_data(), "members": [member]}
+    assert TableDocument.from_data(document).table().truth(space.build(attention).digest) == 0.5
 
 
 def test_members_of_a_document_must_be_alike() -> None:
