@@ -1,5 +1,6 @@
 """Children of conditional spaces: always members, one change away from a parent, and in the end every member there is."""
 
+from collections.abc import Callable
 from functools import partial
 from random import Random
 
@@ -8,7 +9,8 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
 from optuna.trial import FixedTrial
 
 from nas.sampling.evolution import RegularisedEvolution
@@ -18,6 +20,7 @@ from nas.sampling.local_search import LocalSearch
 from nas.sampling.memory import Memory
 from nas.sampling.model_guided import ModelGuided
 from nas.sampling.neighbours import mutate, neighbours, other_values
+from search_spaces.allowed import Range
 from search_spaces.presets import PRESETS
 from search_spaces.space import Space
 from tests.nas.sampling.told import run
@@ -45,14 +48,15 @@ SMALL = Space(
         "attention_ratio": (0.0, 0.5, 1.0),
         "linear_mixer": ("short_conv", "mamba2"),
         "n_kv_heads": (1, 2),
-        "state_size": {"low": 8, "high": 16, "step": 8},
+        "state_size": Range(low=8, high=16, step=8),
         "channel": ("none", "dense"),
     },
 )
 """Conditional: a ratio of 0 has no heads of attention, a ratio of 1 no linear mixer, and short_conv no state."""
 
-MIXERS = SPACES["hybrid_ratio"].genes["linear_mixer"]
-BREEDERS = {
+MIXERS = ("mamba2", "retnet", "gla", "deltanet", "gated_deltanet", "kda", "rwkv7", "short_conv")
+"""Those of `hybrid_ratio`."""
+BREEDERS: dict[str, Callable[..., BaseSampler]] = {
     "evolution": partial(RegularisedEvolution, population=6, sample=3),
     "local_search": partial(LocalSearch, n_startup=3),
     "model_guided": partial(ModelGuided, n_startup=3),
@@ -187,7 +191,7 @@ def test_exhaustive_search_begins_again():
 
 def test_exhaustive_search_skips_what_runs_and_learns_that_it_was_not_done():
     """In threads, a trial is seen while it is still asked; what comes after its first genes is not lost."""
-    space = {"x": IntDistribution(0, 1), "y": IntDistribution(0, 1)}
+    space: dict[str, BaseDistribution] = {"x": IntDistribution(0, 1), "y": IntDistribution(0, 1)}
     study = optuna.create_study(sampler=Exhaustive(seed=0))
     early = study.ask()
     early.suggest_int("x", 0, 1)

@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
 
 from nas.sampling.memory import Memory
@@ -78,7 +78,7 @@ def test_tried_from_is_one_gene_of_those_that_both_have(seed):
 
 def test_tried_from_a_value_that_nobody_has():
     study = optuna.create_study()
-    choices = {"x": CategoricalDistribution([1, 2, 3])}
+    choices: dict[str, BaseDistribution] = {"x": CategoricalDistribution([1, 2, 3])}
     study.add_trial(optuna.create_trial(params={"x": 1}, distributions=choices, value=0.0))
     told = Memory().look(study)
     assert told.tried_from({"x": 3}) == {("x", 1)}

@@ -20,13 +20,13 @@ from nas.sampling.tpe import WindowedTPE
 Make = Callable[[], BaseSampler]
 
 # so little is random at the start that the suite's short studies get children
-BREEDERS = {
+BREEDERS: dict[str, Make] = {
     "evolution": partial(RegularisedEvolution, population=3, sample=2, seed=0),
     "local_search": partial(LocalSearch, n_startup=1, seed=0),
     "model_guided": partial(ModelGuided, n_startup=2, seed=0),
     "hypervolume": partial(HypervolumeEvolution, n_startup=2, population=2, seed=0),
 }
-OTHERS = {
+OTHERS: dict[str, Make] = {
     "tpe": partial(WindowedTPE, n_startup=2, window=4, seed=0),
     "nsga2": partial(SteadyStateNSGA2, population=2, seed=0),
     "nsga3": partial(SteadyStateNSGA3, population=2, seed=0),
@@ -40,14 +40,14 @@ def _quiet():
 
 
 class TestBreeders(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
-    @pytest.fixture(params=BREEDERS.values(), ids=BREEDERS)
+    @pytest.fixture(params=BREEDERS)
     def sampler(self, request: pytest.FixtureRequest) -> Make:
-        return request.param
+        return BREEDERS[request.param]
 
 
 class TestOthers(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
     """They propose gene by gene, or nothing while too little is told: no relative proposals on demand."""
 
-    @pytest.fixture(params=OTHERS.values(), ids=OTHERS)
+    @pytest.fixture(params=OTHERS)
     def sampler(self, request: pytest.FixtureRequest) -> Make:
-        return request.param
+        return OTHERS[request.param]

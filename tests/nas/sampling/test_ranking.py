@@ -11,7 +11,7 @@ from nas.sampling.ranking import MARGIN, best_first, best_of, elite, fronts
 def told(losses, violation=None):
     losses = np.asarray(losses, dtype=float)
     return Told(
-        trials=[None] * len(losses),
+        trials=(),
         losses=losses,
         violation=np.zeros(len(losses)) if violation is None else np.asarray(violation, dtype=float),
         codes={},
