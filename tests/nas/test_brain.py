@@ -112,6 +112,28 @@ def test_brain_told_again_forgets_the_earlier_values(sampler):
     assert twice.values(3) == (3.0,)
 
 
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "evolution"])
+def test_brain_told_again_much_later_proposes_as_if_it_had_heard_the_last_values_only(sampler):
+    """Promoted trials have new values when others were asked for meanwhile; some are worse, or break a constraint then."""
+    spec, rng = study(sampler=sampler, objectives=("score", "params")), Random(3)
+    live, proposed, last = Brain(spec), [], {}
+    for number in range(50):
+        proposed.append(live.ask())
+        for each in {number, *rng.choices(range(number + 1), k=4)}:
+            last[each] = [rng.random(), rng.random()]
+            if rng.random() < 0.1:
+                live.reject(each, last[each][0])
+                last[each] = last[each][:1]
+            else:
+                live.tell(each, last[each])
+    resumed = Brain(spec)
+    for params in proposed:
+        resumed.replay(params)
+    for each, values in last.items():
+        settle(resumed, each, ("tell" if len(values) == 2 else "reject", values), 2)
+    assert [resumed.ask() for _ in range(3)] == [live.ask() for _ in range(3)]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_brain_refuses_values_that_are_not_finite(value):
     brain = Brain(study())

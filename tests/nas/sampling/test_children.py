@@ -54,7 +54,8 @@ SMALL = Space(
 )
 """Conditional: a ratio of 0 has no heads of attention, a ratio of 1 no linear mixer, and short_conv no state."""
 
-MIXERS = SPACES["hybrid_ratio"].to_data()["genes"]["linear_mixer"]
+MIXERS = ("mamba2", "retnet", "gla", "deltanet", "gated_deltanet", "kda", "rwkv7", "short_conv")
+"""Those of `hybrid_ratio`."""
 BREEDERS: dict[str, Callable[..., BaseSampler]] = {
     "evolution": partial(RegularisedEvolution, population=6, sample=3),
     "local_search": partial(LocalSearch, n_startup=3),

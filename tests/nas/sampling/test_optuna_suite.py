@@ -40,16 +40,14 @@ def _quiet():
 
 
 class TestBreeders(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
-    @pytest.fixture(params=list(BREEDERS.values()), ids=list(BREEDERS))
+    @pytest.fixture(params=BREEDERS)
     def sampler(self, request: pytest.FixtureRequest) -> Make:
-        make: Make = request.param
-        return make
+        return BREEDERS[request.param]
 
 
 class TestOthers(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
     """They propose gene by gene, or nothing while too little is told: no relative proposals on demand."""
 
-    @pytest.fixture(params=list(OTHERS.values()), ids=list(OTHERS))
+    @pytest.fixture(params=OTHERS)
     def sampler(self, request: pytest.FixtureRequest) -> Make:
-        make: Make = request.param
-        return make
+        return OTHERS[request.param]

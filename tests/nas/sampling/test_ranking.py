@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna._hypervolume import _solve_hssp
-from optuna.trial import create_trial
 
 from nas.sampling.memory import UNCHECKED, Told
 from nas.sampling.ranking import MARGIN, best_first, best_of, elite, fronts
@@ -12,7 +11,7 @@ from nas.sampling.ranking import MARGIN, best_first, best_of, elite, fronts
 def told(losses, violation=None):
     losses = np.asarray(losses, dtype=float)
     return Told(
-        trials=[create_trial(value=0.0) for _ in losses],
+        trials=(),
         losses=losses,
         violation=np.zeros(len(losses)) if violation is None else np.asarray(violation, dtype=float),
         codes={},
