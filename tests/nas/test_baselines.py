@@ -144,3 +144,15 @@ def test_a_study_and_its_baseline_run_to_their_ends_and_the_report_has_the_verdi
     assert "Its trials are better than random ones, but what it takes home is not told apart." in found.details
     assert found.headline in page(report)
     assert next(answer for answer in report.checklist if answer.item == 8).answer == "yes"
+
+
+def test_a_report_warns_of_a_head_start_that_the_baselines_did_not_have(engine: Engine):
+    start = WarmStart(params=(CONDITIONAL.sample(Random(0)),))
+    for name, settings, n_warnings in (
+        ("both", {"warm_start": start}, 1),
+        ("cold", {}, 0),
+        ("alone", {"warm_start": start, "baselines": ()}, 0),
+    ):
+        study_id = submit_study(engine, ME, with_random(name, **settings)).study_id
+        warnings = study_report(engine, ME, study_id).warnings
+        assert sum("members found elsewhere" in warning for warning in warnings) == n_warnings
