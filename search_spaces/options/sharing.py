@@ -51,8 +51,10 @@ def _with_attention(layer: Layer, changes: dict[str, Any]) -> Layer:
     """The layer with these fields of its attention changed, or as it is where it cannot share."""
     if not _can_share(layer):
         return layer
-    mixers = tuple(
-        Attention.model_validate({**mixer.__dict__, **changes}) if isinstance(mixer, Attention) else mixer
-        for mixer in layer.mixers
-    )
+    mixers = tuple(_changed(mixer, changes) if isinstance(mixer, Attention) else mixer for mixer in layer.mixers)
     return Layer(mixers=mixers, fusion=layer.fusion, channel=layer.channel)
+
+
+def _changed(mixer: Attention, changes: dict[str, Any]) -> Attention:
+    """The same with other values in some fields, validated. Fields alone: a document also holds what was computed from it."""
+    return Attention.model_validate({name: getattr(mixer, name) for name in Attention.model_fields} | changes)

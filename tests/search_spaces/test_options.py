@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from search_spaces.catalogue import ATTENTION_MIXERS, LINEAR_MIXERS, MIXERS
+from search_spaces.layer import Layer
 from search_spaces.options.channels import OPTIONS as CHANNELS
+from search_spaces.options.sharing import share_keys
 from search_spaces.primitives import CATALOGUE
+from search_spaces.primitives.attention import Attention
 from search_spaces.space import Space
 
 Genes = dict[str, list[Any]]
@@ -144,3 +147,15 @@ def test_channel_words_build_what_they_say(word, fields):
     }[word]  # fmt: skip
     part = built({"channel": [word], **{name: knobs[name] for name in opened}}).core[0].channel
     assert {name: getattr(part, name) for name in fields} == fields
+
+
+def test_keys_are_shared_among_layers_whose_digest_was_asked_for():
+    """Layers may come from a cache: what a document computed of itself is none of its fields."""
+    layer = Layer(mixers=(Attention(n_heads=2, n_kv_heads=1, head_dim=8),))
+    assert layer.mixers[0].digest
+    assert layer.mixers[0].canonical_json()
+    (first, second), _, _ = share_keys(((layer, layer), (), ()), {"kv_share": 2, "n_loops": 1})
+    assert first == layer
+    mixer = second.mixers[0]
+    assert isinstance(mixer, Attention)
+    assert mixer.share_kv
