@@ -219,11 +219,16 @@ class StudySpec(Document):
 
     @model_validator(mode="after")
     def _reusable(self) -> Self:
-        """What a machine was measured at elsewhere is no measurement of this study's machines."""
+        """What was measured elsewhere is no measurement of this study's machines, and no cost of its search."""
         named = [*self.objectives, *(constraint.metric for constraint in self.constraints)]
         problem = next((name for name in named if name in MACHINE_METRICS), None) if self.reuse else None
         if problem is not None:
             reason = f"{problem} depends on the machine, and another study may have had another one; leave one of the two out"
+            _refuse(("reuse",), reason)
+        if self.reuse and self.baselines:
+            reason = (
+                "what another study has measured costs nothing here, and baselines are compared at equal cost; leave one out"
+            )
             _refuse(("reuse",), reason)
         return self
 

@@ -170,10 +170,16 @@ def test_real_trainings_go_on_beside_results_taken_from_elsewhere(engine, tmp_pa
     assert steps == [0, 2, 1]
 
 
-def test_reuse_and_what_a_machine_is_measured_at_exclude_each_other():
-    document = study(objectives=("score", "peak_memory_bytes")).to_data() | {"reuse": True}
-    with pytest.raises(Invalid, match="peak_memory_bytes depends on the machine"):
-        validate(StudySpec, document)
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"objectives": ["score", "peak_memory_bytes"]}, "peak_memory_bytes depends on the machine"),
+        ({"baselines": ["local_search"]}, "baselines are compared at equal cost"),
+    ],
+)
+def test_reuse_excludes_what_a_result_from_elsewhere_would_falsify(fields, words):
+    with pytest.raises(Invalid, match=words):
+        validate(StudySpec, study().to_data() | {"reuse": True} | fields)
 
 
 @pytest.mark.parametrize("n_slots", [1, 4])
