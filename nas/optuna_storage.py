@@ -67,6 +67,7 @@ def write_study(url: str, study: NewStudy, trials: Iterator[FrozenTrial]) -> int
         try:
             return _fill(storage, made, study, trials)
         except BaseException:
+            # whatever ends it, Ctrl-C too: half a study must not stay under the name of a whole one
             optuna.delete_study(study_name=study.name, storage=storage)
             raise
 

@@ -18,6 +18,7 @@ MOST_MORE_TRIALS: Final = 20
 MOST_SEEDS: Final = 100
 
 Verdict = Literal["better", "not_shown", "worse", "too_few"]
+_BY_SIDE: Final[dict[int, Verdict]] = {1: "better", 0: "not_shown", -1: "worse"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ class Compared:
         if self.difference is None:
             return "too_few"
         told = self.side if not self.tested or self.side == self.proposals else 0
-        return {1: "better", 0: "not_shown", -1: "worse"}[told]  # type: ignore[return-value]
+        return _BY_SIDE[told]
 
     @property
     def more_trials(self) -> int | None:

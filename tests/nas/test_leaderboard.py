@@ -1,6 +1,7 @@
 """The leaderboard's groups and intervals are the report's, and cost nothing while nothing happens."""
 
 from collections.abc import Callable
+from functools import partial
 from statistics import fmean
 
 import pytest
@@ -16,6 +17,7 @@ from nas.store.keyset import Sort
 from nas.store.reads import get_study
 from nas.store.submissions import submit_study
 from nas.study import StudySpec, StudyState
+from nas.trial import Trial
 from search_spaces.presets import recall_demo
 from tests.api.seeding import Driver
 from tests.planted import Plan, plant
@@ -105,6 +107,10 @@ def test_a_study_of_somebody_else_is_not_there(engine: Engine) -> None:
             read(STRANGER, study_id)
 
 
+def _rising(height: float, trial: Trial) -> float:
+    return height + trial.number / 100
+
+
 def test_a_board_says_whether_the_search_beat_its_baseline(engine: Engine) -> None:
     spec = StudySpec(name="paired", space=recall_demo(), protocol=PROTOCOL, baselines=("random",))
     study_id = submit_study(engine, OWNER, spec).study_id
@@ -112,7 +118,7 @@ def test_a_board_says_whether_the_search_beat_its_baseline(engine: Engine) -> No
     drivers = [Driver(engine, each) for each in (study_id, baseline)]
     for driver, height in zip(drivers, (0.8, 0.3), strict=True):
         driver.become(StudyState.RUNNING)
-        plant(driver, Plan(truth=lambda trial, height=height: height + trial.number / 100, n_trials=9))  # type: ignore[misc]
+        plant(driver, Plan(truth=partial(_rising, height), n_trials=9))
     boards = Leaderboards(engine)
     (compared,) = boards.comparisons(OWNER, study_id)
     assert boards.page(OWNER, study_id).verdicts == (compared.headline,)

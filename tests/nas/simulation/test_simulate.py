@@ -1,6 +1,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import optuna
@@ -113,7 +114,7 @@ def test_constraints_and_fresh_seeds_work_as_in_a_real_study() -> None:
 class Backwards(BaseSampler):
     """Always the last choice, or the one before for an odd seed."""
 
-    seeds: list[int] = []  # noqa: RUF012 # what the test looks at
+    seeds: ClassVar[list[int]] = []
 
     def __init__(self, seed: int) -> None:
         self.seeds.append(seed)
