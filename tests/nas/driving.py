@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,6 +122,17 @@ def driver(
         max_params=max_params,
         max_studies=max_studies,
     )
+
+
+def drive_dying(engine: Engine, study_id: str) -> int:
+    """See a study through with drivers that die right after their third batch; returns how many it took."""
+    lives = 0
+    while study_row(engine, study_id).state != "completed":
+        lives += 1
+        with suppress(Killed):
+            drive(driver(FaultyStore(PostgresDriverStore(engine), after=nth(3, "write", Killed())), lease_seconds=0.02))
+        time.sleep(0.03)
+    return lives
 
 
 def drive(

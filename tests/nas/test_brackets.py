@@ -1,8 +1,6 @@
 """Hyperband: which bracket a trial is in, and a driver that runs several of them at once."""
 
-import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from random import Random
@@ -19,14 +17,13 @@ from nas.pricing import quote
 from nas.proposals import Proposals
 from nas.protocol import Protocol, Rung
 from nas.selection import Selection
-from nas.store.driver_store import PostgresDriverStore
 from nas.study import Confirmation, StudySpec
 from nas.study import Halving as HalvingOf
 from nas.trial import TrialState
 from nas.validation import validate
 from search_spaces.cost import price
 from tests.nas import pretend
-from tests.nas.driving import FaultyStore, Killed, assert_sound, drive, driver, nth, runs, study_row, submit, trials
+from tests.nas.driving import assert_sound, drive, drive_dying, runs, submit, trials
 from tests.nas.spaces import study
 
 # which bracket
@@ -189,13 +186,7 @@ def test_driver_killed_again_and_again_sees_all_brackets_through(engine):
     """Confirmation included: rungs of fresh seeds follow the last one, whatever rung a trial began at."""
     spec = bracketed(3, trials=10, references=("transformer",), confirmation=Confirmation(seeds=2, leaders=3))
     study_id = submit(engine, spec)
-    lives = 0
-    while study_row(engine, study_id).state != "completed":
-        lives += 1
-        with suppress(Killed):
-            drive(driver(FaultyStore(PostgresDriverStore(engine), after=nth(3, "write", Killed())), lease_seconds=0.02))
-        time.sleep(0.03)
-    assert lives > 3
+    assert drive_dying(engine, study_id) > 3
     assert_sound(engine, study_id, spec)
     confirmed = [trial for trial in trials(engine, study_id) if trial.rung == 3]
     assert {trial.state for trial in confirmed} == {"completed"}

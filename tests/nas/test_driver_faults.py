@@ -20,6 +20,7 @@ from tests.nas.driving import (
     Killed,
     assert_sound,
     drive,
+    drive_dying,
     driver,
     nth,
     rows,
@@ -69,13 +70,7 @@ def test_driver_killed_again_and_again_gets_there(engine):
     """Every driver dies right after its third batch."""
     spec = study(trials=24, sampler="tpe")
     study_id = submit(engine, spec)
-    lives = 0
-    while study_row(engine, study_id).state != "completed":
-        lives += 1
-        with suppress(Killed):
-            drive(driver(FaultyStore(PostgresDriverStore(engine), after=nth(3, "write", Killed())), lease_seconds=0.02))
-        time.sleep(0.03)
-    assert lives > 3
+    assert drive_dying(engine, study_id) > 3
     assert_sound(engine, study_id, spec)
     assert not [run for run in runs(engine, study_id) if run.state == "failed"], "a lost run is no failure"
 
