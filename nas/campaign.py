@@ -196,7 +196,8 @@ class Campaign:
         live.attempt += 1
         number, fresh = live.trial.number, live.rung - len(self.spec.protocol.rungs)
         seed = derive(self.spec.seed, number) if fresh < 0 else fresh_seed(self.spec.seed, number, fresh)
-        run = Run(
+        # every part was checked when it was made; pydantic would check the architecture once more
+        run = Run.model_construct(
             study_id=self.study_id,
             number=number,
             rung=live.rung,
