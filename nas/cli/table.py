@@ -1,6 +1,7 @@
 """Commands about tables of results: export."""
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from nas.cli.options import AsJson, DataDir, Url
 from nas.cli.output import plain, print_json, say
 from nas.client import Client
 from nas.errors import Conflict
-from nas.simulation.measured import Source, table_of_studies
+from nas.simulation.measured import Source, table_of_studies, timed_where_measured
 from nas.trial import TrialState
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make tables of results, for nas simulate.")
@@ -55,7 +56,8 @@ def _source(nas: Client, study: str) -> Source:
     """The search's own trials that were measured."""
     view = nas.study(study)
     own = [row for row in nas.trials(study) if row.reference is None and row.state not in _UNTRAINED]
-    return Source(view.spec, [nas.trial(study, row.number) for row in own])
+    find = cache(nas.trial)
+    return Source(view.spec, [timed_where_measured(nas.trial(study, row.number), find) for row in own])
 
 
 _UNTRAINED = (TrialState.DUPLICATE, TrialState.INFEASIBLE)

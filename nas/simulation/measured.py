@@ -3,15 +3,15 @@
 Studies that differ in their seeds only may be put together: each adds its replicas to those of the others.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from nas.errors import Invalid
 from nas.protocol import Protocol
 from nas.run import Result
 from nas.simulation.document import MemberResults, Numbers, TableDocument
-from nas.store.views import TrialView
+from nas.store.views import RunView, TrialView
 from nas.study import StudySpec
 from nas.trial import Params
 
@@ -33,6 +33,23 @@ class _Measured:
     test: Columns
     validation: Columns
     seconds: list[float]
+
+
+def timed_where_measured(trial: TrialView, find: Callable[[str, int], TrialView]) -> TrialView:
+    """Results that other studies measured took nothing here: they get the seconds that they took there.
+
+    find: another study's trial, by the study's id and the number.
+    """
+    return replace(trial, runs=tuple(_timed_where_measured(run, find) for run in trial.runs))
+
+
+def _timed_where_measured(run: RunView, find: Callable[[str, int], TrialView]) -> RunView:
+    if run.result is None or run.result.origin is None:
+        return run
+    there = find(run.result.origin.study_id, run.result.origin.number)
+    [seconds] = [own.result.measurement.wall_seconds for own in there.runs if own.rung == run.rung and own.result is not None]
+    measurement = run.result.measurement.model_copy(update={"wall_seconds": seconds})
+    return replace(run, result=run.result.model_copy(update={"measurement": measurement}))
 
 
 def table_of_studies(sources: Sequence[Source]) -> TableDocument:

@@ -1,6 +1,7 @@
 """From a study that a real driver ran on a real database back to the table that its results came from."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,16 +9,19 @@ from sqlalchemy import Engine
 
 from nas.errors import Invalid
 from nas.protocol import Protocol, Rung
+from nas.reuse import Reusing
 from nas.run import Finished, Run
 from nas.simulation.answers import Answers
 from nas.simulation.document import TableDocument
 from nas.simulation.files import read_table
-from nas.simulation.measured import Source, table_of_studies
+from nas.simulation.measured import Source, table_of_studies, timed_where_measured
 from nas.simulation.table import Table
+from nas.store.measured_elsewhere import MeasuredElsewhere
 from nas.store.reads import get_study, get_trial, list_trials
 from nas.study import Matched, StudySpec
 from search_spaces.space import Params, Space
-from tests.nas.driving import ME, drive, submit
+from tests.inline_executor import InlineExecutor
+from tests.nas.driving import ME, drive, driver, submit
 from tests.nas.simulation.tables import PROTOCOL, digest, score, spec, table
 
 THREE = Protocol(
@@ -34,7 +38,7 @@ def measured(engine: Engine, searched: StudySpec, known: Table) -> Source:
         return Finished(study_id=key.study_id, number=key.number, rung=key.rung, attempt=key.attempt, result=result)
 
     study_id = submit(engine, searched)
-    drive(engine, evaluate)
+    drive(driver(engine, executor=Reusing(InlineExecutor(evaluate, 3), MeasuredElsewhere(engine).find)))
     rows = list_trials(engine, ME, study_id, limit=200).items
     trials = [get_trial(engine, ME, study_id, row.number) for row in rows if row.twin is None]
     return Source(get_study(engine, ME, study_id).spec, trials)
@@ -68,6 +72,21 @@ def test_studies_that_differ_in_their_seeds_add_up(engine) -> None:
     results = found.find(digest(3))
     assert results is not None
     assert {round(value, 6) for value in results.test["score"][2]} <= {score(3, 2, seed) for seed in range(3)}
+
+
+def test_results_of_another_study_keep_the_seconds_that_they_took_there(engine) -> None:
+    known, searched = table(), spec(9, eta=None, protocol=THREE)
+    first = measured(engine, searched, known)
+    again = measured(engine, searched.model_copy(update={"name": "again", "reuse": True}), known)
+    assert {run.result.measurement.wall_seconds for trial in again.trials for run in trial.runs if run.result} == {0.0}
+    timed = [timed_where_measured(trial, partial(get_trial, engine, ME)) for trial in again.trials]
+    ours, theirs = table_of_studies([replace(again, trials=timed)]).table(), table_of_studies([first]).table()
+    for member in range(9):
+        found, expected = ours.find(digest(member)), theirs.find(digest(member))
+        assert found is not None
+        assert expected is not None
+        assert found.seconds.min() > 0
+        np.testing.assert_array_equal(found.seconds, expected.seconds)
 
 
 def test_trials_that_were_stopped_are_left_out(engine) -> None:
