@@ -182,6 +182,12 @@ class StudySpec(Document):
     nothing. Its seeds are that study's. Fresh seeds are always measured anew."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
+    def given(self, number: int) -> Literal["reference", "warm start"] | None:
+        """Where a trial comes from that the search did not propose; None for its own."""
+        if number < len(self.references):
+            return "reference"
+        return "warm start" if number < len(self.references) + len(self.warm_start.params) else None
+
     @field_validator("name")
     @classmethod
     def _printable(cls, name: str) -> str:

@@ -5,7 +5,8 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from functools import partial
-from typing import Literal
+from random import Random
+from typing import Any, Literal
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,7 @@ from nas.store.sessions import open_session
 from nas.study import StudyState
 from nas.trial import Trial, TrialState
 from search_spaces.cost import price
+from search_spaces.presets import recall_demo
 from search_spaces.summary import summarise
 from search_spaces.zoo import ZOO
 from tests.api.conftest import Service
@@ -96,8 +98,9 @@ def page(context: BrowserContext, service: Service, visitor: str) -> Page:
     return context.new_page()
 
 
-def run_study(service: Service, key: str, name: str, n_trials: int) -> tuple[str, Driver]:
+def run_study(service: Service, key: str, name: str, n_trials: int, **fields: Any) -> tuple[str, Driver]:
     spec = {"name": name, "space": {"preset": "recall_demo"}, "references": REFERENCES, "objectives": ["score", "params"]}
+    spec |= fields
     with service.client(key) as client:
         study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
     driver = Driver(service.engine, study_id)
@@ -392,6 +395,17 @@ def test_references_that_were_not_trained_are_named(page: Page, service: Service
     expect(page.locator("#board")).to_contain_text("transformer (params is above 5)")
     page.get_by_role("link", name="transformer").click()
     expect(page.get_by_role("heading", name="transformer")).to_be_visible()
+
+
+def test_what_a_warm_start_gave_is_marked(page: Page, service: Service, visitor: str):
+    given = recall_demo().sample(Random(7))
+    study_id, _ = run_study(service, visitor, "warm", 6, warm_start={"params": [given]})
+    page.goto(f"{service.url}/studies/{study_id}")
+    rows = page.get_by_role("group", name="Leaderboard").get_by_role("rowgroup")
+    expect(rows.filter(has_text="warm start")).to_have_count(1)
+    expect(rows.filter(has_text="reference")).to_have_count(2)
+    rows.get_by_role("link", name="#2", exact=True).click()
+    expect(page.get_by_role("heading", name="Trial 2")).to_contain_text("warm start")
 
 
 def test_a_refused_stream_is_no_end_of_the_study(page: Page, service: Service, visitor: str, trouble: list[str]):
