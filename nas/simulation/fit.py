@@ -2,6 +2,7 @@
 
 from random import Random
 
+from nas.data.pinning import READERS
 from nas.members import matched, unmatched
 from nas.objectives import asked_of
 from nas.protocol import Protocol
@@ -11,6 +12,8 @@ from search_spaces.matching import Unmatched
 
 N_DRAWN = 200
 """Members of the study's space that are looked up: a space of which the table has less than one in a hundred is another one."""
+DIGESTS = frozenset(digest for _, _, digest in READERS.values())
+"""Fields that submission fills in: a study that leaves them out means whatever text the table was measured on."""
 
 
 def misfit(spec: StudySpec, table: Table) -> str | None:
@@ -20,9 +23,9 @@ def misfit(spec: StudySpec, table: Table) -> str | None:
 
 
 def _other_protocol(protocol: Protocol, table: Table) -> str | None:
-    if protocol.tasks != table.protocol.tasks:
-        ours, theirs = (", ".join(each.task_keys()) for each in (table.protocol, protocol))
-        return f"the table was measured on {ours}, the study asks for {theirs} or other settings; give it the table's tasks"
+    other = _other_tasks(protocol, table.protocol)
+    if other is not None:
+        return other
     there = [rung.steps for rung in table.protocol.rungs]
     missing = [rung.steps for rung in protocol.rungs if rung.steps not in there]
     if missing:
@@ -33,6 +36,19 @@ def _other_protocol(protocol: Protocol, table: Table) -> str | None:
             f"the study has {protocol.rungs[-1].replicas} replicas and the table {table.n_seeds} seeds of each architecture;"
             " give the last rung no more replicas than that"
         )
+    return None
+
+
+def _other_tasks(asked: Protocol, measured: Protocol) -> str | None:
+    names = [[task.name for task in protocol.tasks] for protocol in (measured, asked)]
+    if names[0] != names[1]:
+        ours, theirs = map(", ".join, names)
+        return f"the table was measured on {ours}, the study asks for {theirs}; give it the table's tasks"
+    for key, own, there in zip(asked.task_keys(), asked.tasks, measured.tasks, strict=True):
+        for field, value in own:
+            known = getattr(there, field)
+            if value != known and not (value is None and field in DIGESTS):
+                return f"{key} has {field} {value!r:.80} in the study and {known!r:.80} in the table; give it the table's"
     return None
 
 

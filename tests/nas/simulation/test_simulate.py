@@ -11,11 +11,13 @@ from optuna.samplers import BaseSampler
 from nas.errors import Invalid
 from nas.protocol import Rung
 from nas.simulation import bench_macro
+from nas.simulation.fit import misfit
 from nas.simulation.regret import incumbents, regret
 from nas.simulation.simulate import Record, simulate
 from nas.simulation.store import Evaluation
 from nas.simulation.table import Table
 from nas.study import Budget, Confirmation, Constraint, Matched, StudySpec, StudyState
+from nas.tasks import BytesLM
 from nas.trial import TrialState
 from tests.nas.simulation.tables import N_SEEDS, PROTOCOL, SPACE, digest, spec, table
 from tests.nas.spaces import TINY
@@ -176,7 +178,11 @@ def misfits() -> list[tuple[StudySpec, str]]:
             "no rung of 40 steps; give the study rungs of 10, 30, 90",
         ),
         (spec(protocol=PROTOCOL.model_copy(update={"rungs": many})), f"4 replicas and the table {N_SEEDS} seeds"),
-        (spec(protocol=PROTOCOL.model_copy(update={"tasks": (longer,)})), "the table was measured on mqar"),
+        (
+            spec(protocol=PROTOCOL.model_copy(update={"tasks": (longer,)})),
+            "mqar has sequence_length 128 in the study and 64 in the table",
+        ),
+        (spec(protocol=PROTOCOL.model_copy(update={"tasks": (BytesLM(),)})), "measured on mqar, the study asks for bytes_lm"),
         (spec(objectives=("score", "train_tokens_per_second")), "the table has no train_tokens_per_second"),
         (spec(constraints=(Constraint(metric="mqar/macro_accuracy", min=0.1),)), "the table has no mqar/macro_accuracy"),
         (spec(budget=Budget(trials=5, max_run_seconds=20)), "a run of 30 s, and budget.max_run_seconds is 20"),
@@ -190,6 +196,16 @@ def test_a_study_that_the_table_does_not_fit_is_refused(wrong: StudySpec, reason
     with pytest.raises(Invalid) as caught:
         simulate(wrong, table())
     assert reason in str(caught.value)
+
+
+def test_text_that_a_study_does_not_pin_is_that_of_the_table() -> None:
+    open_, pinned, other = (BytesLM(corpus_digest=digest) for digest in (None, "0" * 64, "1" * 64))
+    measured = replace(
+        table(), protocol=PROTOCOL.model_copy(update={"tasks": (pinned,)}), metrics=("score", "bytes_lm/bits_per_byte")
+    )
+    for task in (open_, pinned):
+        assert misfit(spec(protocol=PROTOCOL.model_copy(update={"tasks": (task,)})), measured) is None
+    assert "corpus_digest" in (misfit(spec(protocol=PROTOCOL.model_copy(update={"tasks": (other,)})), measured) or "")
 
 
 def test_a_study_of_part_of_the_space_and_of_the_rungs_fits() -> None:
