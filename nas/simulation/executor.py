@@ -51,7 +51,8 @@ class Work:
     def idle(self, until: float) -> float:
         """The share of all workers' time up to some moment in which they had no run."""
         busy = np.clip(until - self.starts, 0.0, self.durations).sum()
-        return float(1 - busy / (self.n_workers * until))
+        # busy adds up with rounding, and nobody is idle less than not at all
+        return max(0.0, float(1 - busy / (self.n_workers * until)))
 
 
 class SimulatedExecutor:
