@@ -19,12 +19,17 @@ from nas.run import MAX_ATTEMPTS, MAX_LOSSES, Failure, Finished, Result, Run, Ru
 from nas.seeds import derive, fresh_seed
 from nas.selection import Selection
 from nas.study import FINAL_STUDY_STATES, StudyState, Wish
-from nas.trial import FINAL_TRIAL_STATES, TrialState
+from nas.trial import FINAL_TRIAL_STATES, Trial, TrialState
 
 MIN_ASK_AHEAD, PLACES_FOR_EACH = 2, 32
 """Proposals kept ready, so that a freed worker waits for a write and not for the sampler: one for so many places, two at least.
 With more places more become free at once, and a proposal misses less that does not know of the last results.
 """
+
+
+MOST_LATELY = 256
+"""Trials that were scored last are not forgotten at once: who goes on is mostly one of them, and to build it again is the
+greater part of a promotion."""
 
 
 class Campaign:
@@ -43,6 +48,7 @@ class Campaign:
         self._fresh: deque[Live] = deque()
         self._in_flight: dict[RunKey, Live] = {}
         self._folders: dict[int, tuple[str, ...]] = {}
+        self._lately: dict[int, Trial] = {}
         self._n_failures = 0
 
     # what the driver sees
@@ -180,7 +186,8 @@ class Campaign:
 
     def _take_up(self, number: int, rung: int) -> None:
         """A trial that waits goes on to a rung."""
-        trial = replace(self._proposals.rebuild(number), state=TrialState.PAUSED)
+        trial = self._lately.pop(number, None) or self._proposals.rebuild(number)
+        trial = replace(trial, state=TrialState.PAUSED)
         live = self._live[number] = Live(trial=trial, rung=rung, folders=self._folders.pop(number))
         self._journal.move(live, TrialState.QUEUED)
         self._ready.append(live)
@@ -272,6 +279,9 @@ class Campaign:
         del self._live[number]
         if state is TrialState.PAUSED:
             self._folders[number] = folders
+            self._lately[number] = live.trial
+            if len(self._lately) > MOST_LATELY:
+                del self._lately[next(iter(self._lately))]
 
     def _judge(self, live: Live, result: Result) -> str | None:
         """What a result means for the search and the front; the constraints that it breaks, if any."""

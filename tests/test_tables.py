@@ -1,0 +1,48 @@
+"""The tables that come with the project: each has its whole space, is of the study beside it, and can be searched."""
+
+import json
+from collections import Counter
+from itertools import product
+from pathlib import Path
+
+import optuna
+import pytest
+
+from nas.simulation.files import read_table
+from nas.simulation.regret import regret
+from nas.simulation.simulate import simulate
+from nas.study import StudySpec
+from nas.submission import parse_spec
+
+FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "docs" / "tables").glob("*/table.json"))
+
+pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+
+
+def read(file: Path) -> StudySpec:
+    return parse_spec(json.loads(file.read_text()))
+
+
+def test_every_member_of_the_space_was_measured(folder: Path):
+    spec = read(folder / "study.json")
+    table, genes = read_table(folder / "table.json", spec), spec.space.genes
+    assignments = (dict(zip(genes, values, strict=True)) for values in product(*genes.values()))
+    digests = {bytes.fromhex(spec.space.build(spec.space.params_of(each)).digest) for each in assignments}
+    assert table.members.keys() == digests
+    assert table.n_seeds == spec.protocol.rungs[0].replicas
+
+
+def test_the_study_beside_it_runs_on_it(folder: Path):
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    spec = read(folder / "study.json")
+    table = read_table(folder / "table.json", spec)
+    record = simulate(spec, table)
+    assert Counter(trial.state for trial in record.trials if trial.twin is None) == {"completed": len(table)}
+
+
+def test_the_search_beside_it_finds_a_good_one(folder: Path):
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    spec = read(folder / "search.json")
+    table = read_table(folder / "table.json", spec)
+    found = regret(simulate(spec, table, n_workers=4), table)
+    assert found[-1] < 0.5 * found[0]
