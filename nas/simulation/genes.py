@@ -47,9 +47,12 @@ def _key(value: GeneValue) -> Key:
 
 
 def _keys(cell: Any) -> tuple[Key, ...]:
-    """What a cell may stand for."""
+    """What a cell may stand for: nothing, for an array, an object or a number beyond all floats."""
     if not isinstance(cell, str):
-        return (_key(cell),)
+        try:
+            return (_key(cell),)
+        except (TypeError, ValueError, OverflowError):
+            return ()
     try:
         return cell, float(cell)
     except ValueError:

@@ -5,6 +5,7 @@ by the names that objectives use; the same with `validation_` before the name wh
 `seconds`, of the run at this rung when it goes on from the rung below.
 """
 
+import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -25,6 +26,8 @@ Row = Mapping[str, Any]
 PLACE: Final = ("rung", "seed")
 SECONDS: Final = "seconds"
 VALIDATION: Final = "validation_"
+WHOLE_BELOW: Final = 2**53
+"""From here on floats, as files write numbers, no longer tell one whole number from the next."""
 
 
 def table_of_rows(rows: Iterable[Row], space: Space, protocol: Protocol) -> Table:
@@ -67,12 +70,16 @@ class _Reading:
 
     def _member(self, row: Row) -> int:
         cells = tuple(row[name] for name in self._gene_columns)
-        if cells not in self._digests:
-            params = self._genes.params(dict(zip(self._gene_columns, cells, strict=True)))
-            # OutsideSpace is a ValueError that names the gene
-            digest = bytes.fromhex(self._space.build(params).digest)
-            self._digests[cells] = self._members.setdefault(digest, len(self._members))
-        return self._digests[cells]
+        try:
+            if cells in self._digests:
+                return self._digests[cells]
+        except TypeError:
+            # an array or object in a cell has no hash, and is no gene's value: the next line says which it is
+            pass
+        params = self._genes.params(dict(zip(self._gene_columns, cells, strict=True)))
+        # OutsideSpace is a ValueError that names the gene
+        digest = bytes.fromhex(self._space.build(params).digest)
+        return self._digests.setdefault(cells, self._members.setdefault(digest, len(self._members)))
 
     def _place(self, row: Row) -> tuple[int, int]:
         rung, seed = (_whole(row[name], name) for name in PLACE)
@@ -93,19 +100,23 @@ class _Reading:
         return self._arranged(values)
 
     def _check_each_once(self, index: NDArray[np.int64], shape: tuple[int, int, int], seeds: NDArray[np.int64]) -> None:
-        counts = np.bincount(index, minlength=int(np.prod(shape)))
-        twice = np.flatnonzero(counts > 1)
+        """In memory for the rows there are: a table with another seed in every row has far more places."""
+        order = np.argsort(index, kind="stable")
+        there = index[order]
+        twice = np.flatnonzero(there[1:] == there[:-1])
         if len(twice):
-            rows = np.flatnonzero(index == twice[0])
-            place = _place_text(int(twice[0]), shape, seeds)
-            raise Invalid(f"rows {rows[0] + 1} and {rows[1] + 1} are of the same architecture at {place}; leave one out")
-        holes = np.flatnonzero(counts == 0)
-        if len(holes):
-            row = int(np.flatnonzero(index // (shape[1] * shape[2]) == holes[0] // (shape[1] * shape[2]))[0])
-            place = _place_text(int(holes[0]), shape, seeds)
+            first, second = order[twice[0]], order[twice[0] + 1]
+            place = _place_text(int(index[first]), shape, seeds)
+            raise Invalid(f"rows {first + 1} and {second + 1} are of the same architecture at {place}; leave one out")
+        n_holes = math.prod(shape) - len(there)
+        if n_holes:
+            passed = np.flatnonzero(there != np.arange(len(there)))
+            hole = int(passed[0]) if len(passed) else len(there)
+            per_member = shape[1] * shape[2]
+            row = int(np.flatnonzero(index // per_member == hole // per_member)[0])
             raise Invalid(
-                f"the architecture of row {row + 1} has no row for {place} ({len(holes):,} such holes); add it, or leave the"
-                " architecture out"
+                f"the architecture of row {row + 1} has no row for {_place_text(hole, shape, seeds)} ({n_holes:,} such holes);"
+                " add it, or leave the architecture out"
             )
 
     def _arranged(self, values: Array) -> Table:
@@ -154,6 +165,8 @@ def _number(cell: Any, name: str) -> float:
         value = float(cell)
     except (TypeError, ValueError):
         raise ValueError(f"{name} is {cell!r:.60}, which is no number; correct it") from None
+    except OverflowError:
+        raise ValueError(f"{name} is {cell!r:.60}…, which is too large; correct it") from None
     if not np.isfinite(value) or (name == SECONDS and value < 0):
         raise ValueError(f"{name} is {value}; give a finite number" + (" from 0 on" if name == SECONDS else ""))
     return value
@@ -163,4 +176,6 @@ def _whole(cell: Any, name: str) -> int:
     value = _number(cell, name)
     if value != int(value):
         raise ValueError(f"{name} is {value}; give a whole number")
+    if abs(value) >= WHOLE_BELOW:
+        raise ValueError(f"{name} is {value:g}; give a whole number between -2**53 and 2**53")
     return int(value)

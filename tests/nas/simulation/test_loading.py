@@ -1,5 +1,7 @@
 import csv
 import json
+import tracemalloc
+from itertools import islice, product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,8 +12,9 @@ import pyarrow.parquet
 import pytest
 
 from nas.errors import Invalid
+from nas.simulation import bench_macro
 from nas.simulation.files import read_table
-from nas.simulation.loading import table_of_rows
+from nas.simulation.loading import _Reading, table_of_rows
 from search_spaces.space import Params, Space
 from tests.nas.simulation.tables import PROTOCOL, SPACE, digest, rows, score, spec, table
 
@@ -112,6 +115,13 @@ def spoilt(at: int, **cells: Any) -> list[dict[str, Any]]:
         (spoilt(5, seconds=-1), "row 6: seconds is -1.0; give a finite number from 0 on"),
         (spoilt(5, rung=3), "row 6: rung 3 is none of the protocol's, which are 0 to 2"),
         (spoilt(5, seed=0.5), "row 6: seed is 0.5; give a whole number"),
+        (spoilt(5, seed=1e300), "row 6: seed is 1e+300; give a whole number between"),
+        (spoilt(5, seed=2**63), "row 6: seed is 9.22337e+18; give a whole number between"),
+        (spoilt(5, score=10**400), "row 6: score is 1000"),
+        (spoilt(5, rung=10**400), "row 6: rung is 1000"),
+        (spoilt(5, **{"layer0.mixer": ["none"]}), "row 6: layer0.mixer is ['none'], which the space does not allow"),
+        (spoilt(5, **{"layer0.mixer": {"a": 1}}), "row 6: layer0.mixer is {'a': 1}, which the space does not allow"),
+        (spoilt(5, **{"layer0.mixer": 10**400}), "row 6: layer0.mixer is 1000"),
         (spoilt(5, **{"layer1.mixer": None}), "row 6: layer1.mixer: missing; allowed"),
         (spoilt(5, other=1), "row 6 has other columns than the first row: other"),
         ([{"rung": 0, "layer0.mixer": "none", "layer1.mixer": "none"}], "the table has no column 'seed'"),
@@ -122,6 +132,25 @@ def test_a_table_that_is_wrong_says_where(given: list[dict[str, Any]], reason: s
     with pytest.raises(Invalid) as caught:
         table_of_rows(given, SPACE, PROTOCOL)
     assert reason in str(caught.value)
+
+
+def test_a_table_with_another_seed_in_every_row_takes_no_memory_for_its_holes() -> None:
+    """600 members with one row each: 600 × 600 places are 2.9 MB of counts."""
+    members = islice(product(bench_macro.CHOICES, repeat=8), 600)
+    given = [
+        {**dict(zip(bench_macro.LAYERS, mixers, strict=True)), "rung": 0, "seed": seed, "score": 0.5, "seconds": 1}
+        for seed, mixers in enumerate(members)
+    ]
+    reading = _Reading(tuple(given[0]), bench_macro.SPACE, bench_macro.PROTOCOL)
+    for number, row in enumerate(given, 1):
+        reading.take(row, number)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Invalid, match=r"row 1 has no row for rung 0, seed 1 \(359,400 such holes\)"):
+            reading.table()
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
