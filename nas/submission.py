@@ -73,8 +73,9 @@ def request_digest(document: Any, spec: StudySpec) -> str:
 
 def parse_spec(document: Any) -> StudySpec:
     """As `read_spec`, for a study that nobody will train: its files' digests are what the document says."""
+    sources = _sources(document)
     spec = validate(StudySpec, _without_sources(_with_presets_replaced(document)))
-    return spec.model_copy(update={"warm_start": found(_sources(document), spec, no_studies)})
+    return spec.model_copy(update={"warm_start": found(sources, spec, no_studies)})
 
 
 def request_schema(ref_template: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`nas simulate`: a study on a table of known results, in seconds."""
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -47,7 +48,8 @@ class Outcome:
     """Means over repeats. found: the true score of what is taken home; regret: how far it is below the best of the table.
 
     regret_low, regret_high: its 95 % interval over repeats, None for one. steps: optimiser steps; seconds, idle: of simulated
-    time; ask_ms and slow_ask_ms: what the sampler takes for a proposal, the median and the slowest one in a hundred.
+    time; ask_ms and slow_ask_ms: what the sampler takes for a proposal, the median and the slowest one in a hundred, None where
+    it was never asked, since a warm start had the whole budget.
     """
 
     sampler: str
@@ -59,8 +61,8 @@ class Outcome:
     steps: float
     seconds: float
     idle: float
-    ask_ms: float
-    slow_ask_ms: float
+    ask_ms: float | None
+    slow_ask_ms: float | None
 
 
 def simulate_study(
@@ -113,11 +115,17 @@ def load_sampler(place: str) -> OwnSampler:
 
 
 def _outcome(sampler: str, table: Table, records: Sequence[Record]) -> Outcome:
-    """Raises `Invalid` for a study that did not come to its end."""
+    """Raises `Invalid` for a study that did not come to its end, or takes nothing home."""
     stuck = next((record for record in records if record.state is not StudyState.COMPLETED), None)
     if stuck is not None:
         raise Invalid(f"the simulated study is {stuck.state}: {stuck.reason}")
     regrets = [float(regret(record, table)[-1]) for record in records]
+    n_without = sum(map(math.isinf, regrets))
+    if n_without:
+        raise Invalid(
+            f"{sampler}: no trial kept the constraints in {n_without:,} of {len(records):,} repeats, so there is no regret;"
+            " loosen the constraints on what is measured, or give budget.trials more"
+        )
     interval = mean_interval(regrets) if len(regrets) > 1 else None
     asks = np.concatenate([record.ask_seconds for record in records]) * 1000
     return Outcome(
@@ -130,8 +138,8 @@ def _outcome(sampler: str, table: Table, records: Sequence[Record]) -> Outcome:
         steps=fmean(record.evaluations[-1].cost for record in records),
         seconds=fmean(record.seconds for record in records),
         idle=fmean(record.idle for record in records),
-        ask_ms=float(np.median(asks)),
-        slow_ask_ms=float(np.quantile(asks, 0.99)),
+        ask_ms=float(np.median(asks)) if asks.size else None,
+        slow_ask_ms=float(np.quantile(asks, 0.99)) if asks.size else None,
     )
 
 
@@ -145,6 +153,10 @@ def _cells(outcome: Outcome) -> tuple[object, ...]:
         short_count(round(outcome.steps)),
         short_count(round(outcome.seconds)),
         f"{outcome.idle:.1%}",
-        f"{outcome.ask_ms:.2f}",
-        f"{outcome.slow_ask_ms:.2f}",
+        _milliseconds(outcome.ask_ms),
+        _milliseconds(outcome.slow_ask_ms),
     )
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -3,9 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli.simulate import load_sampler
+from nas.cli.simulate import _cells, _outcome, load_sampler
 from nas.errors import Invalid
-from tests.nas.simulation.tables import rows, spec
+from nas.simulation.simulate import simulate
+from nas.study import Constraint
+from nas.submission import parse_spec
+from nas.warm_start import WarmStart
+from tests.nas.simulation.tables import MIXERS, rows, spec, table
 from tests.service import nas
 
 OWN_SAMPLER = """
@@ -63,3 +67,27 @@ def test_a_table_that_does_not_fit_is_refused(files: list[str], tmp_path: Path) 
 def test_a_sampler_that_is_none_is_refused(place: str, reason: str) -> None:
     with pytest.raises(Invalid, match=reason):
         load_sampler(place)
+
+
+def test_a_sampler_that_is_never_asked_takes_no_time() -> None:
+    """A warm start has the whole budget."""
+    starts = WarmStart(params=tuple({"layer0.mixer": mixer, "layer1.mixer": "none"} for mixer in MIXERS))
+    found = _outcome("tpe", table(), [simulate(spec(3, warm_start=starts), table())])
+    assert (found.ask_ms, found.slow_ask_ms) == (None, None)
+    assert _cells(found)[-2:] == ("-", "-")
+    assert found.found + found.regret == pytest.approx(0.812)
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_search_of_which_nothing_is_taken_home_has_no_regret(repeats: int) -> None:
+    impossible = spec(3, constraints=(Constraint(metric="score", min=50),))
+    records = [simulate(impossible, table(), seed=seed) for seed in range(repeats)]
+    with pytest.raises(Invalid, match=f"tpe: no trial kept the constraints in {repeats} of {repeats} repeats.*; loosen"):
+        _outcome("tpe", table(), records)
+
+
+@pytest.mark.parametrize("warm_start", [None, [], "abc"])
+def test_a_warm_start_that_is_none_is_said_to_be(warm_start: object) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_spec({**spec().to_data(), "warm_start": warm_start})
+    assert [problem.pointer for problem in caught.value.problems] == ["/warm_start"]
