@@ -1,6 +1,8 @@
 """Whether a table can answer a study."""
 
+import json
 from random import Random
+from typing import Any
 
 from nas.data.pinning import READERS
 from nas.members import matched, unmatched
@@ -18,12 +20,12 @@ DIGESTS = frozenset(digest for _, _, digest in READERS.values())
 
 def misfit(spec: StudySpec, table: Table) -> str | None:
     """Why not, for a person, and what to do; None when it can."""
-    problem = _other_protocol(spec.protocol, table) or _other_metrics(spec, table) or _too_slow(spec, table)
-    return problem or _other_space(spec, table)
+    problem = _other_protocol(spec.protocol, table) or _too_few_seeds(spec, table)
+    return problem or _other_metrics(spec, table) or _too_slow(spec, table) or _other_space(spec, table)
 
 
 def _other_protocol(protocol: Protocol, table: Table) -> str | None:
-    other = _other_tasks(protocol, table.protocol)
+    other = _other_tasks(protocol, table.protocol) or _other_training(protocol, table.protocol)
     if other is not None:
         return other
     there = [rung.steps for rung in table.protocol.rungs]
@@ -31,10 +33,23 @@ def _other_protocol(protocol: Protocol, table: Table) -> str | None:
     if missing:
         steps = ", ".join(f"{steps:,}" for steps in there)
         return f"the table has no rung of {missing[0]:,} steps; give the study rungs of {steps} steps, or some of them"
-    if protocol.rungs[-1].replicas > table.n_seeds:
+    return None
+
+
+def _too_few_seeds(spec: StudySpec, table: Table) -> str | None:
+    """What confirms must not be among the seeds that the search chose by."""
+    replicas = spec.protocol.rungs[-1].replicas
+    if replicas > table.n_seeds:
         return (
-            f"the study has {protocol.rungs[-1].replicas} replicas and the table {table.n_seeds} seeds of each architecture;"
+            f"the study has {replicas} replicas and the table {table.n_seeds} seeds of each architecture;"
             " give the last rung no more replicas than that"
+        )
+    fresh = spec.confirmation.seeds if spec.confirmation else 0
+    if replicas + fresh > table.n_seeds:
+        return (
+            f"the study's last rung has {replicas} replicas and its confirmation {fresh} fresh seeds, and the table"
+            f" {table.n_seeds} seeds of each architecture, which leaves {table.n_seeds - replicas} fresh ones; ask for no more,"
+            " or leave confirmation out"
         )
     return None
 
@@ -50,6 +65,23 @@ def _other_tasks(asked: Protocol, measured: Protocol) -> str | None:
             if value != known and not (value is None and field in DIGESTS):
                 return f"{key} has {field} {value!r:.80} in the study and {known!r:.80} in the table; give it the table's"
     return None
+
+
+def _other_training(asked: Protocol, measured: Protocol) -> str | None:
+    """Other learning rates would also make each run cost something else than it says."""
+    own, there = (_training(protocol) for protocol in (asked, measured))
+    for field, value in own.items():
+        if value != there[field]:
+            values = f"{json.dumps(value):.80} in the study and {json.dumps(there[field]):.80} in the table"
+            return f"protocol.{field} is {values}; give it the table's"
+    return None
+
+
+def _training(protocol: Protocol) -> dict[str, Any]:
+    """What every run does alike, by the name of its field."""
+    data = protocol.to_data()
+    recipe = {f"recipe.{name}": value for name, value in data["recipe"].items()}
+    return {"learning_rates": data["learning_rates"], **recipe}
 
 
 def _other_metrics(spec: StudySpec, table: Table) -> str | None:

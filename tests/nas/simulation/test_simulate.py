@@ -9,7 +9,7 @@ import pytest
 from optuna.samplers import BaseSampler
 
 from nas.errors import Invalid
-from nas.protocol import Rung
+from nas.protocol import Explosion, Recipe, Rung
 from nas.simulation import bench_macro
 from nas.simulation.fit import misfit
 from nas.simulation.regret import incumbents, regret
@@ -171,6 +171,7 @@ def test_who_breaks_a_constraint_later_is_taken_home_no_more() -> None:
 def misfits() -> list[tuple[StudySpec, str]]:
     rungs = (Rung(steps=10), Rung(steps=40))
     many = tuple(Rung(steps=rung.steps, replicas=4) for rung in PROTOCOL.rungs)
+    stopped = Recipe(explosion=Explosion())
     longer = PROTOCOL.tasks[0].model_copy(update={"sequence_length": 128})
     return [
         (
@@ -183,6 +184,22 @@ def misfits() -> list[tuple[StudySpec, str]]:
             "mqar has sequence_length 128 in the study and 64 in the table",
         ),
         (spec(protocol=PROTOCOL.model_copy(update={"tasks": (BytesLM(),)})), "measured on mqar, the study asks for bytes_lm"),
+        (
+            spec(protocol=PROTOCOL.model_copy(update={"learning_rates": (0.5,)})),
+            "protocol.learning_rates is [0.5] in the study and [0.001, 0.003] in the table",
+        ),
+        (
+            spec(protocol=PROTOCOL.model_copy(update={"recipe": Recipe(batch_size=7)})),
+            "protocol.recipe.batch_size is 7 in the study and 32 in the table",
+        ),
+        (
+            spec(protocol=PROTOCOL.model_copy(update={"recipe": stopped})),
+            'protocol.recipe.explosion is {"factor": 5.0, "points": 4} in the study and null in the table',
+        ),
+        (
+            spec(confirmation=Confirmation(seeds=3)),
+            f"its confirmation 3 fresh seeds, and the table {N_SEEDS} seeds of each architecture, which leaves 2 fresh ones",
+        ),
         (spec(objectives=("score", "train_tokens_per_second")), "the table has no train_tokens_per_second"),
         (spec(constraints=(Constraint(metric="mqar/macro_accuracy", min=0.1),)), "the table has no mqar/macro_accuracy"),
         (spec(budget=Budget(trials=5, max_run_seconds=20)), "a run of 30 s, and budget.max_run_seconds is 20"),
