@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def _csv(file: Path) -> Iterator[Row]:
     with file.open(encoding="utf-8-sig", newline="") as text:
         rows = csv.DictReader(text, strict=True)
         try:
+            _check_once(rows.fieldnames or (), file)
             for row in rows:
                 if None in row or None in row.values():
                     n_names = len(rows.fieldnames or ())
@@ -39,6 +41,13 @@ def _csv(file: Path) -> Iterator[Row]:
                 yield row
         except csv.Error as error:
             raise Invalid(f"{file}:{rows.line_num} is not CSV: {error}") from error
+
+
+def _check_once(names: Sequence[str], file: Path) -> None:
+    """Else the last column of a name would silently stand for all."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise Invalid(f"{file} has {Counter(names)[twice[0]]} columns {twice[0]!r:.80}; leave all but one out, or rename them")
 
 
 def read_json(file: Path) -> Any:
@@ -84,7 +93,9 @@ def _parquet(file: Path) -> Iterator[Row]:
     except ImportError as error:
         raise Invalid(f"{file} needs pyarrow to be read; install nas[parquet], or convert it to CSV") from error
     try:
-        for batch in parquet.ParquetFile(file).iter_batches():
+        table = parquet.ParquetFile(file)
+        _check_once(table.schema_arrow.names, file)
+        for batch in table.iter_batches():
             yield from batch.to_pylist()
     except arrow.ArrowException as error:
         raise Invalid(f"{file} is not Parquet: {error}"[:1000]) from error

@@ -157,6 +157,7 @@ def test_a_table_with_another_seed_in_every_row_takes_no_memory_for_its_holes() 
     ("name", "text", "reason"),
     [
         ("table.csv", "a,b\n1\n", "table.csv:2 does not have one cell for each of the 2 names"),
+        ("table.csv", "rung,score,seed,score\n0,1,0,2\n", "table.csv has 2 columns 'score'; leave all but one out"),
         ("table.json", "[1]", "row 1 of"),
         ("table.json", "{", "is not JSON"),
         ("table.json", "{}", "/name: is required"),
@@ -175,3 +176,10 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, text: st
 def test_a_file_that_is_not_there_is_invalid(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="No such file"):
         read_table(tmp_path / "table.csv", spec())
+
+
+def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+    twice = pyarrow.Table.from_arrays([pyarrow.array([0.5])] * 2, names=["score", "score"])
+    pyarrow.parquet.write_table(twice, tmp_path / "table.parquet")
+    with pytest.raises(Invalid, match="has 2 columns 'score'"):
+        read_table(tmp_path / "table.parquet", spec())
