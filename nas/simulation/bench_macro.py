@@ -5,6 +5,7 @@ numbers with the published ones: an architecture's score is the accuracy that st
 not ship the file, nas_bench_macro_cifar10.json.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from search_spaces.space import Space
 
 CHOICES = ("none", "short_conv", "hyena")
 """What stands for the choices 0 (identity), 1 (MobileNet block, kernel 3, expansion 3) and 2 (kernel 5, expansion 6)."""
+NETWORK = re.compile("[0-2]{8}")
+"""How the file names a network: the choice of each layer."""
 LAYERS = tuple(f"layer{position}.mixer" for position in range(8))
 
 SPACE = Space(name="nas_bench_macro", mode="micro", genes={"depth": (8,), "layer*.mixer": CHOICES})
@@ -26,8 +29,22 @@ PROTOCOL = Protocol(rungs=(Rung(steps=1),), learning_rates=(1e-3,))
 
 
 def read(file: Path) -> Table:
-    """The table. Scores are accuracies from 0 to 1; an evaluation takes a second for each million FLOPs. Raises `Invalid`."""
-    return table_of_rows(_rows(read_json(file)), SPACE, PROTOCOL)
+    """The table in a file. Raises `Invalid`."""
+    return table(read_json(file))
+
+
+def table(published: Any) -> Table:
+    """Scores are accuracies from 0 to 1; an evaluation takes a second for each million FLOPs. Raises `Invalid`."""
+    return table_of_rows(_rows(published), SPACE, PROTOCOL)
+
+
+def is_published(document: Any) -> bool:
+    """Whether a decoded JSON document has the form of the published file: results by a network's eight choices."""
+    if not isinstance(document, dict) or not document:
+        return False
+    return all(NETWORK.fullmatch(key) for key in document) and all(
+        isinstance(results, dict) and "test_acc" in results for results in document.values()
+    )
 
 
 def _rows(found: Any) -> Iterator[Row]:
@@ -36,5 +53,5 @@ def _rows(found: Any) -> Iterator[Row]:
             genes = {layer: CHOICES[int(choice)] for layer, choice in zip(LAYERS, choices, strict=True)}
             for seed, accuracy in enumerate(results["test_acc"]):
                 yield {**genes, "rung": 0, "seed": seed, "score": accuracy / 100, "seconds": results["flops"] / 1e6}
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise Invalid(f"this is not NAS-Bench-Macro's file: {error!r}; give nas_bench_macro_cifar10.json") from error

@@ -12,9 +12,11 @@ import pyarrow.parquet
 import pytest
 
 from nas.errors import Invalid
+from nas.protocol import Protocol
 from nas.simulation import bench_macro
 from nas.simulation.files import read_table
 from nas.simulation.loading import _Reading, table_of_rows
+from nas.simulation.simulate import simulate
 from search_spaces.space import Params, Space
 from tests.nas.simulation.tables import PROTOCOL, SPACE, digest, rows, score, spec, table
 
@@ -183,3 +185,53 @@ def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(twice, tmp_path / "table.parquet")
     with pytest.raises(Invalid, match="has 2 columns 'score'"):
         read_table(tmp_path / "table.parquet", spec())
+
+
+def published(**changed: Any) -> dict[str, Any]:
+    """As NAS-Bench-Macro writes them: all networks whose first six layers are the identity."""
+    return {
+        f"000000{first}{second}": {"test_acc": [80.0 + 3 * first + second, 80.5], "flops": 2_000_000, **changed}
+        for first, second in product(range(3), repeat=2)
+    }
+
+
+PART = Space(
+    name="part",
+    mode="micro",
+    genes={"depth": (8,), "layer*.mixer": ("none",)} | dict.fromkeys(bench_macro.LAYERS[6:], bench_macro.CHOICES),
+)
+
+
+def test_the_published_file_of_nas_bench_macro_is_read_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "nas_bench_macro_cifar10.json"
+    file.write_text(json.dumps(published()))
+    study = spec(4, space=PART, protocol=bench_macro.PROTOCOL, eta=None)
+    found = read_table(file, study)
+    assert (len(found), found.n_seeds, found.space) == (9, 2, bench_macro.SPACE)
+    assert found.best == pytest.approx((0.88 + 0.805) / 2)
+    record = simulate(study, found)
+    assert [evaluation.cost for evaluation in record.evaluations] == [1, 2, 3, 4]
+    assert record.seconds == pytest.approx(4 * 2)
+
+
+def test_a_study_that_does_not_fit_nas_bench_macro_is_told_one_that_does(tmp_path: Path) -> None:
+    file = tmp_path / "nas_bench_macro_cifar10.json"
+    file.write_text(json.dumps(published()))
+    for study, reason in (
+        (spec(), "protocol.learning_rates is"),
+        (spec(protocol=bench_macro.PROTOCOL), "none of 200 architectures drawn from the study's space 'nine'"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            read_table(file, study)
+        told = str(caught.value)
+        assert reason in told
+        fields = json.loads("{" + told[told.index('"space"') :] + "}")
+        assert Space.from_data(fields["space"]) == bench_macro.SPACE
+        assert Protocol.from_data(fields["protocol"]) == bench_macro.PROTOCOL
+
+
+@pytest.mark.parametrize("changed", [{"flops": None}, {"test_acc": ["good"]}, {"test_acc": [10**400]}])
+def test_a_broken_file_of_nas_bench_macro_is_invalid(tmp_path: Path, changed: dict[str, Any]) -> None:
+    (tmp_path / "table.json").write_text(json.dumps(published(**changed)))
+    with pytest.raises(Invalid, match="not NAS-Bench-Macro's file"):
+        read_table(tmp_path / "table.json", spec())
