@@ -60,6 +60,7 @@ BODIES = {
     "terminal escape in name": (spec(name="a\x1b[31m"), "/name", "printable"),
     "unknown task": (spec(protocol={"tasks": [{"name": "chess"}]}), "/protocol/tasks/0", "'mqar'"),
     "unknown sampler": (spec(sampler={"name": "anneal"}), "/sampler", "'evolution'"),
+    "sampler whose name is a list": (spec(sampler={"name": [], "n_startup": 1, "population": 3}), "/sampler", "'evolution'"),
     "unknown option of a sampler": (
         spec(sampler={"name": "evolution", "popsize": 9}),
         "/sampler/popsize",
