@@ -264,7 +264,9 @@ class StudySpec(Document):
         """What comes first is in the space."""
         for index, params in enumerate(self.warm_start.params):
             for problem in self.space.problems(dict(params)):
-                _refuse(("warm_start", "params", index, problem.field), problem.reason)
+                # a pointer leads to what the document has, and a missing gene is not in it
+                reason = problem.reason if problem.field in dict(params) else f"{problem.field}: {problem.reason}"
+                _refuse(("warm_start", "params", index, problem.field), reason)
         return self
 
     @model_validator(mode="after")
