@@ -130,6 +130,7 @@ BODIES = {
         "params cannot be at least 20 and at most 10.5",
     ),
     "cost below nothing": (spec(constraints=[{"metric": "params", "max": -1}]), "/constraints/0", "never below 0"),
+    "score above perfect": (spec(constraints=[{"metric": "score", "min": 1.5}]), "/constraints/0", "or above 1; lower it"),
     "constraint without bounds": (spec(constraints=[{"metric": "params"}]), "/constraints/0", "min, max or both"),
     "corpus above the data root": (corpus("../../etc/passwd"), "/protocol/tasks/0/corpus", "below the data root"),
     "absolute corpus": (corpus("/etc/passwd"), "/protocol/tasks/0/corpus", "below the data root"),
