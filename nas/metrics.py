@@ -3,8 +3,9 @@
 A task's metrics are named `KEY/METRIC`, such as `mqar/accuracy` or `needle/accuracy@length=256`.
 """
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from statistics import fmean
 from typing import Final
@@ -16,27 +17,32 @@ from search_spaces.primitives import Cost
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`exact` metrics are known from the architecture alone, before anything is trained."""
+    """`exact` metrics are known from the architecture alone, before anything is trained.
+
+    No value is below `low` or above `high`.
+    """
 
     name: str
     title: str
     unit: str
     maximize: bool
     exact: bool = False
+    low: float = -math.inf
+    high: float = math.inf
 
 
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("score", "Score (mean over tasks, 0 to 1)", "", maximize=True),
-        Metric("params", "Parameters", "parameters", maximize=False, exact=True),
-        Metric("active_params", "Parameters one token uses", "parameters", maximize=False, exact=True),
-        Metric("flops_per_token", "Forward FLOPs per token", "FLOPs", maximize=False, exact=True),
-        Metric("state_bytes", "Decode state per sequence", "bytes", maximize=False, exact=True),
-        Metric("train_tokens_per_second", "Training speed as measured", "tokens/s", maximize=True),
-        Metric("peak_memory_bytes", "Peak memory of a run", "bytes", maximize=False),
-        Metric("joules_per_token", "Energy of training, where the device counts it", "J/token", maximize=False),
-        Metric("learning_rate_sensitivity", "Spread of the score over the learning rates", "", maximize=False),
+        Metric("score", "Score (mean over tasks, 0 to 1)", "", maximize=True, low=0, high=1),
+        Metric("params", "Parameters", "parameters", maximize=False, exact=True, low=0),
+        Metric("active_params", "Parameters one token uses", "parameters", maximize=False, exact=True, low=0),
+        Metric("flops_per_token", "Forward FLOPs per token", "FLOPs", maximize=False, exact=True, low=0),
+        Metric("state_bytes", "Decode state per sequence", "bytes", maximize=False, exact=True, low=0),
+        Metric("train_tokens_per_second", "Training speed as measured", "tokens/s", maximize=True, low=0),
+        Metric("peak_memory_bytes", "Peak memory of a run", "bytes", maximize=False, low=0),
+        Metric("joules_per_token", "Energy of training, where the device counts it", "J/token", maximize=False, low=0),
+        Metric("learning_rate_sensitivity", "Spread of the score over the learning rates", "", maximize=False, low=0, high=1),
         Metric("extrapolation_gap", "Score lost on longer sequences", "", maximize=False),
         Metric("forgetting", "Score lost on what was learnt first", "", maximize=False),
     )
@@ -49,8 +55,10 @@ _SUMMARIES: Final = ("extrapolation_gap", "forgetting")
 LATENCY_METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("prefill_seconds", "Time for the whole prompt as measured", "s", maximize=False),
-        Metric("decode_seconds_per_token", "Time for each token after the prompt as measured", "s/token", maximize=False),
+        Metric("prefill_seconds", "Time for the whole prompt as measured", "s", maximize=False, low=0),
+        Metric(
+            "decode_seconds_per_token", "Time for each token after the prompt as measured", "s/token", maximize=False, low=0
+        ),
     )
 }
 """Those of a protocol that has `latency`."""
@@ -82,6 +90,16 @@ def unmeasurable(name: str, protocol: Protocol) -> str | None:
     return None
 
 
+def unreachable(metric: Metric, low: float | None, high: float | None) -> str | None:
+    """Why no architecture has a metric of at least `low` and at most `high`, for a person; None when one may."""
+    whole = f"{metric.name} is never below {metric.low:g}" + (f" or above {metric.high:g}" if metric.high < math.inf else "")
+    if low is not None and low > metric.high:
+        return f"min {low} cannot be kept: {whole}; lower it, or leave it out"
+    if high is not None and high < metric.low:
+        return f"max {high} cannot be kept: {whole}; raise it, or leave it out"
+    return None
+
+
 _EXACT: Final = tuple(field.name for field in fields(Cost))
 
 
@@ -93,13 +111,16 @@ def exact_metrics(cost: Cost) -> dict[str, int]:
 
 def _of_tasks(protocol: Protocol) -> Iterable[Metric]:
     for key, label, task in zip(protocol.task_keys(), protocol.task_labels(), protocol.tasks, strict=True):
-        metric_title = f"{label}: {task.metric.replace('_', ' ')}"
-        yield Metric(f"{key}/{task.metric}", metric_title, "", task.higher_is_better)
+        own_title = f"{label}: {task.metric.replace('_', ' ')}"
+        own = Metric(f"{key}/{task.metric}", own_title, "", task.higher_is_better, low=task.lowest, high=task.highest)
+        yield own
         for n_loops in protocol.eval_loops:
-            title = f"{metric_title} with {n_loops} loops in evaluation"
-            yield Metric(f"{key}/{task.metric}@loops={n_loops}", title, "", task.higher_is_better)
+            yield replace(own, name=f"{own.name}@loops={n_loops}", title=f"{own_title} with {n_loops} loops in evaluation")
         for metric in task.further_metrics():
-            yield Metric(f"{key}/{metric.name}", f"{label}: {metric.title}", metric.unit, metric.higher_is_better)
+            title = f"{label}: {metric.title}"
+            # the same metric on another set has the same bounds
+            low, high = (own.low, own.high) if metric.name.startswith(f"{task.metric}@") else (-math.inf, math.inf)
+            yield Metric(f"{key}/{metric.name}", title, metric.unit, metric.higher_is_better, low=low, high=high)
 
 
 def reported_metrics(result: Result) -> dict[str, float]:

@@ -36,6 +36,9 @@ JOURNALS: Final = (".log", ".journal")
 BATCH: Final = 1000
 """Trials that go to a database together."""
 
+_DAMAGED: Final = (ValueError, LookupError, TypeError, AssertionError)
+"""What Optuna raises where a storage holds what it never writes."""
+
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
 
 
@@ -76,7 +79,7 @@ def read_best(url: str, name: str | None) -> tuple[str, list[FrozenTrial]]:
     """A study's name, or that of the only one, and its complete and feasible trials: the Pareto front, then by first objective.
 
     What our own exports mark as a duplicate is left out. Changes nothing. Raises `Invalid` for a storage that cannot be opened,
-    or holds several studies; `NotFound` when it has none of that name.
+    cannot be read, or holds several studies; `NotFound` when it has none of that name.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with _opened(url, make=False) as storage:
@@ -87,15 +90,32 @@ def read_best(url: str, name: str | None) -> tuple[str, list[FrozenTrial]]:
         chosen = names[0] if name is None else name
         if chosen not in names:
             raise NotFound(f"the storage has no study {chosen!r}; there are {listed}")
-        study = optuna.load_study(study_name=chosen, storage=storage)
-        return chosen, _best_first(study)
+        signs, found = _complete(url, storage, chosen)
+    return chosen, _best_first(signs, found)
 
 
-def _best_first(study: optuna.Study) -> list[FrozenTrial]:
-    signs = [1 if direction is StudyDirection.MAXIMIZE else -1 for direction in study.directions]
+def _complete(url: str, storage: BaseStorage, name: str) -> tuple[list[int], list[FrozenTrial]]:
+    """1 for each objective that is maximised and -1 for the others; the complete trials. Raises `Invalid` for damaged ones."""
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+        # unfinished ones would be read again each time that Optuna is asked
+        found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        n_objectives = len(study.directions)
+        for trial in found:
+            if len(trial.values or ()) != n_objectives:
+                raise ValueError(f"trial {trial.number} has {len(trial.values or ())} values for {n_objectives} objectives")
+            if not all(isinstance(value, int | float) for value in trial.constraints.values()):
+                raise TypeError(f"trial {trial.number} has a constraint that is no number")
+    except _DAMAGED as error:
+        shown = make_url(url).render_as_string(hide_password=True) if "://" in url else url
+        raise Invalid(
+            f"{shown}: study {name!r:.200} is damaged: {_line(error)}; give a copy from before, or delete those trials"
+        ) from error
+    return [1 if direction is StudyDirection.MAXIMIZE else -1 for direction in study.directions], found
+
+
+def _best_first(signs: Sequence[int], found: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     front, values = ParetoFront(), dict[int, Values]()
-    # unfinished ones would be read again each time that Optuna is asked
-    found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     feasible = (trial for trial in found if all(value <= 0 for value in trial.constraints.values()))
     distinct = {trial.number: trial for trial in feasible if DUPLICATE not in trial.user_attrs}
     for number, trial in distinct.items():
@@ -135,7 +155,8 @@ def _opened(url: str, *, make: bool) -> Iterator[BaseStorage]:
         whole = parsed.render_as_string(hide_password=False)
         # without a pool nothing stays open when this fails half way
         storage = RDBStorage(whole, {"poolclass": NullPool}, skip_table_creation=not make)
-    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError) as error:
+        # an option in the URL that is no number is a ValueError
         raise _unusable(parsed, error) from error
     try:
         yield storage
@@ -153,9 +174,17 @@ def _parsed(url: str, *, make: bool) -> URL:
         raise Invalid(f"{parsed.drivername[:40]!r} storages are not supported; give {FORMS}")
     if parsed.drivername == "sqlite" and not parsed.database:
         raise Invalid(f"a SQLite storage needs a file, such as sqlite:///study.db; give {FORMS}")
-    if parsed.drivername == "sqlite" and not make and not Path(str(parsed.database)).is_file():
-        raise Invalid(f"there is no file {parsed.database}; sqlite:/// and a relative path start in this folder")
+    if parsed.drivername == "sqlite" and not make and not _is_file(Path(str(parsed.database))):
+        raise Invalid(f"there is no file {parsed.database[:200]}; sqlite:/// and a relative path start in this folder")
     return parsed.set(drivername=_DRIVERS[parsed.drivername])
+
+
+def _is_file(path: Path) -> bool:
+    """Also of a name that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _unusable(url: URL, error: Exception) -> Invalid:
@@ -164,19 +193,22 @@ def _unusable(url: URL, error: Exception) -> Invalid:
 
 
 def _first_line(error: Exception) -> str:
-    cause = error.__cause__ or getattr(error, "orig", None) or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
+    return _line(error.__cause__ or getattr(error, "orig", None) or error)
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def _journal(path: Path, *, make: bool) -> Iterator[BaseStorage]:
     if path.suffix not in JOURNALS:
         raise Invalid(f"{path} names no storage; give {FORMS}")
-    if not make and not path.is_file():
-        raise Invalid(f"there is no file {path}; give {FORMS}")
+    if not make and not _is_file(path):
+        raise Invalid(f"there is no file {str(path)[:200]}; give {FORMS}")
     try:
         backend = _Gathered(JournalFileBackend(str(path)))
         storage = JournalStorage(backend)
-    except (OSError, ValueError, LookupError, TypeError, AssertionError) as error:
+    except (OSError, *_DAMAGED) as error:
         raise Invalid(f"{path} cannot be read as a journal: {_first_line(error)}; give {FORMS}") from error
     yield storage
     backend.flush()

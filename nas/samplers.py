@@ -106,6 +106,8 @@ def _own_options(document: Any) -> Any:
     """Version 0.1.0 wrote the options of all its samplers with each; those of the others meant nothing."""
     if not isinstance(document, dict) or document.keys() != {"name", *_OLD_OPTIONS}:
         return document
+    if not isinstance(document["name"], str):
+        return document
     foreign = {"random": _OLD_OPTIONS, "tpe": ("population",), "nsga2": ("n_startup",)}.get(document["name"], ())
     return {key: value for key, value in document.items() if key not in foreign}
 

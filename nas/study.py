@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nas.causality import reads_ahead
-from nas.metrics import MACHINE_METRICS, METRICS, unmeasurable
+from nas.metrics import MACHINE_METRICS, METRICS, known, unmeasurable, unreachable
 from nas.protocol import Protocol
 from nas.references import only_for_tokens
 from nas.samplers import Sampler, default_sampler, unsuitable
@@ -102,8 +102,6 @@ class Constraint(Document):
             raise ValueError("give min, max or both")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} must not exceed max {self.max}")
-        if self.exact and self.max is not None and self.max < 0:
-            raise ValueError(f"max {self.max} cannot be kept: {self.metric} is never below 0")
         return self
 
 
@@ -264,7 +262,9 @@ class StudySpec(Document):
         """What comes first is in the space."""
         for index, params in enumerate(self.warm_start.params):
             for problem in self.space.problems(dict(params)):
-                _refuse(("warm_start", "params", index, problem.field), problem.reason)
+                # a pointer leads to what the document has, and a missing gene is not in it
+                reason = problem.reason if problem.field in dict(params) else f"{problem.field}: {problem.reason}"
+                _refuse(("warm_start", "params", index, problem.field), reason)
         return self
 
     @model_validator(mode="after")
@@ -278,6 +278,11 @@ class StudySpec(Document):
             problem = unmeasurable(name, self.protocol)
             if problem is not None:
                 _refuse(place, problem)
+        metrics = known(self.protocol)
+        for index, each in enumerate(self.constraints):
+            problem = unreachable(metrics[each.metric], each.min, each.max)
+            if problem is not None:
+                _refuse(("constraints", index), problem)
         lowest: dict[str, float] = {}
         highest: dict[str, float] = {}
         for index, each in enumerate(self.constraints):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +17,9 @@ from search_spaces.document import Document
 
 MAX_PROBLEMS = 20
 MAX_SHOWN = 60
+
+_NOT_MADE: Final = "default_factory_not_called"
+"""Pydantic's word for a default that depends on other fields, one of which is wrong."""
 
 _THEIRS = re.compile("(Input|String|Tuple|List|Dictionary) should")
 
@@ -41,14 +44,15 @@ def problems_of(error: ValidationError, document: Any, model: type[BaseModel]) -
 
 
 def _own(found: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without arrays that are too short only because what they hold is wrong, which is said already."""
+    """Without what only follows from the rest: arrays too short because what they hold is wrong, defaults that are not made."""
     places = [detail["loc"] for detail in found]
 
     def follows(detail: ErrorDetails) -> bool:
         place = detail["loc"]
         return detail["type"] == "too_short" and any(it[: len(place)] == place and len(it) > len(place) for it in places)
 
-    return [detail for detail in found if not follows(detail)]
+    own = [detail for detail in found if detail["type"] != _NOT_MADE and not follows(detail)]
+    return own or found
 
 
 def _pointer(detail: ErrorDetails, document: Any) -> str:

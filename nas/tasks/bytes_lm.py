@@ -18,6 +18,7 @@ class BytesLM(TokenTask):
     source: ClassVar[str] = "text of this machine or of the user"
     metric: ClassVar[str] = "bits_per_byte"
     higher_is_better: ClassVar[bool] = False
+    lowest: ClassVar[float] = 0
 
     name: Literal["bytes_lm"] = "bytes_lm"
     vocab_size: Literal[256] = 256

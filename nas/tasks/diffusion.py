@@ -20,6 +20,7 @@ class Diffusion(Task):
     source: ClassVar[str] = "arXiv 2212.09748; scikit-learn's digits"
     metric: ClassVar[str] = "denoising_loss"
     higher_is_better: ClassVar[bool] = False
+    lowest: ClassVar[float] = 0
     name: Literal["diffusion"] = "diffusion"
     sequence_length: Literal[64] = 64
     """Pixels of an image."""

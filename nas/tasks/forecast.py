@@ -16,6 +16,7 @@ class ForecastTask(Task):
 
     metric: ClassVar[str] = "normalised_squared_error"
     higher_is_better: ClassVar[bool] = False
+    lowest: ClassVar[float] = 0
 
     sequence_length: Annotated[int, Field(ge=8, le=65_536)] = 64
     """Values that are read, and as many that are foretold, each one step later."""

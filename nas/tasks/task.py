@@ -3,6 +3,7 @@
 The generator is `workers/tasks/NAME.py`: a pure function of these settings and a seed.
 """
 
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -49,6 +50,9 @@ class Task(Document):
     source: ClassVar[str]
     metric: ClassVar[str]
     higher_is_better: ClassVar[bool]
+    lowest: ClassVar[float] = -math.inf
+    highest: ClassVar[float] = math.inf
+    """Where the metric is known to stay between: bounds outside are refused before anything is trained."""
     generator: ClassVar[str] = ""
     """Where a task of an installed package has its generator, `package.module:Class`, which only workers import."""
 
@@ -104,6 +108,8 @@ class RecallTask(TokenTask):
 
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    lowest: ClassVar[float] = 0
+    highest: ClassVar[float] = 1
 
     def further_metrics(self) -> tuple[TaskMetric, ...]:
         """The mean over the tokens that are ever a target, each counting the same: what torchmetrics calls macro accuracy."""

@@ -60,6 +60,7 @@ BODIES = {
     "terminal escape in name": (spec(name="a\x1b[31m"), "/name", "printable"),
     "unknown task": (spec(protocol={"tasks": [{"name": "chess"}]}), "/protocol/tasks/0", "'mqar'"),
     "unknown sampler": (spec(sampler={"name": "anneal"}), "/sampler", "'evolution'"),
+    "sampler whose name is a list": (spec(sampler={"name": [], "n_startup": 1, "population": 3}), "/sampler", "'evolution'"),
     "unknown option of a sampler": (
         spec(sampler={"name": "evolution", "popsize": 9}),
         "/sampler/popsize",
@@ -129,6 +130,7 @@ BODIES = {
         "params cannot be at least 20 and at most 10.5",
     ),
     "cost below nothing": (spec(constraints=[{"metric": "params", "max": -1}]), "/constraints/0", "never below 0"),
+    "score above perfect": (spec(constraints=[{"metric": "score", "min": 1.5}]), "/constraints/0", "or above 1; lower it"),
     "constraint without bounds": (spec(constraints=[{"metric": "params"}]), "/constraints/0", "min, max or both"),
     "corpus above the data root": (corpus("../../etc/passwd"), "/protocol/tasks/0/corpus", "below the data root"),
     "absolute corpus": (corpus("/etc/passwd"), "/protocol/tasks/0/corpus", "below the data root"),

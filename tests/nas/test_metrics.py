@@ -1,8 +1,12 @@
 import pytest
 
-from nas.metrics import METRICS, known, reported_metrics, search_metrics, unmeasurable
+from nas.metrics import METRICS, Metric, known, reported_metrics, search_metrics, unmeasurable, unreachable
 from nas.protocol import Latency, Protocol
 from nas.run import Run
+from nas.tasks.bytes_lm import BytesLM
+from nas.tasks.diffusion import Diffusion
+from nas.tasks.forecasting import Forecasting
+from nas.tasks.state_tracking import StateTracking
 from search_spaces.zoo import ZOO
 from tests.nas.pretend import succeed
 
@@ -41,3 +45,38 @@ def test_what_was_measured_has_its_name_in_the_list(result):
 def test_a_latency_that_nobody_measures_is_refused_with_what_to_give():
     assert "give protocol.latency" in (unmeasurable("prefill_seconds", Protocol()) or "")
     assert unmeasurable("prefill_seconds", Protocol(latency=Latency())) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "reason"),
+    [
+        ("score", 1.5, None, "min 1.5 cannot be kept: score is never below 0 or above 1; lower it, or leave it out"),
+        ("score", None, -0.5, "max -0.5 cannot be kept: score is never below 0 or above 1; raise it, or leave it out"),
+        ("state_tracking/accuracy", 2, None, "min 2 cannot be kept: state_tracking/accuracy is never below 0 or above 1"),
+        (
+            "state_tracking/accuracy@length=64",
+            None,
+            -1,
+            "max -1 cannot be kept: state_tracking/accuracy@length=64 is never below 0 or above 1",
+        ),
+        ("state_tracking/accuracy@loops=3", 1.01, None, "min 1.01 cannot be kept"),
+        ("bytes_lm/bits_per_byte", None, -1, "max -1 cannot be kept: bytes_lm/bits_per_byte is never below 0; raise it"),
+        ("diffusion/denoising_loss", None, -0.1, "max -0.1 cannot be kept"),
+        ("forecasting/normalised_squared_error", None, -0.1, "max -0.1 cannot be kept"),
+        ("peak_memory_bytes", None, -5, "max -5 cannot be kept: peak_memory_bytes is never below 0; raise it"),
+        *(
+            (name, None, -1, "max -1 cannot be kept")
+            for name in ("params", "state_bytes", "joules_per_token", *sorted(LATENCY))
+        ),
+        ("score", 1, 1, None),
+        ("score", None, 0, None),
+        ("bytes_lm/bits_per_byte", 9, None, None),
+        ("extrapolation_gap", None, -0.01, None),
+        ("forecasting/error@horizon=8", None, -1, None),
+    ],
+)
+def test_bounds_beyond_what_a_metric_can_be_are_told(name, low, high, reason):
+    metrics: dict[str, Metric] = {}
+    for task in (StateTracking(test_lengths=(64,)), BytesLM(), Diffusion(), Forecasting()):
+        metrics |= known(Protocol(tasks=(task,), eval_loops=(3,), latency=Latency()))
+    assert (unreachable(metrics[name], low, high) or "None")[: len(str(reason))] == str(reason)

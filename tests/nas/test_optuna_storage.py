@@ -180,3 +180,71 @@ def test_a_journal_of_something_else_is_refused_and_nothing_in_it_is_run(content
     path.write_bytes(content + b"\n")
     with pytest.raises(Invalid, match="cannot be read as a journal"):
         read_best(str(path), None)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqlite:///theirs.db?timeout=abc", "theirs.db.timeout=abc is no Optuna storage that can be used: could not convert"),
+        (f"sqlite:///{'a' * 5000}.db", "there is no file aaa"),
+        (f"{'a' * 5000}.log", "there is no file aaa"),
+    ],
+)
+def test_a_url_that_cannot_be_read_from_is_refused(url, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.db").touch()
+    with pytest.raises(Invalid, match=words) as caught:
+        read_best(url, None)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A database that Optuna wrote."""
+    path = tmp_path_factory.mktemp("whole") / "theirs.db"
+    theirs = optuna.create_study(storage=storage(f"sqlite:///{path}"), study_name="theirs", direction="maximize")
+    for value in (1.0, 2.0):
+        trial = theirs.ask()
+        trial.suggest_categorical("depth", [2, 4])
+        theirs.tell(trial, value)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("update trial_params set distribution_json = '{'", "Expecting property name"),
+        (
+            """update trial_params set distribution_json = '{"name": "Odd", "attributes": {}}'""",
+            "Unknown distribution class: Odd",
+        ),
+        ("update trial_params set param_value = 9", "index out of range"),
+        ("delete from trial_values", "trial 0 has 0 values for 1 objectives"),
+        (
+            "insert into trial_values (trial_id, objective, value, value_type) values (2, 1, 3, 'FINITE')",
+            "trial 1 has 2 values",
+        ),
+        ("delete from study_directions", "trial 0 has 1 values for 0 objectives"),
+        ("update trials set state = 'ODD'", "'ODD' is not among"),
+        ("update trial_values set value = null", "AssertionError"),
+        ("update trials set datetime_complete = 'yesterday'", "isoformat"),
+        (
+            "insert into trial_system_attributes (trial_id, key, value_json) values (1, 'constraints', '\"abc\"')",
+            "trial 0 has a con",
+        ),
+        (
+            "insert into trial_system_attributes (trial_id, key, value_json) values (1, 'constraints', '[null]')",
+            "trial 0 has a con",
+        ),
+    ],
+)
+def test_a_damaged_study_is_refused_with_its_storage(change, words, whole, tmp_path):
+    path = tmp_path / "damaged.db"
+    path.write_bytes(whole.read_bytes())
+    with sqlite3.connect(path) as connection:
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(Invalid, match=words) as caught:
+        read_best(f"sqlite:///{path}", None)
+    assert str(caught.value).startswith(f"sqlite:///{path}: study 'theirs' is damaged: ")
+    assert str(caught.value).endswith("; give a copy from before, or delete those trials")

@@ -35,6 +35,8 @@ def test_every_sampler_has_a_document_and_an_implementation():
         ({"name": "anneal"}, "/sampler", f"'anneal' is not one of {NAMES}"),
         ({}, "/sampler", "needs 'name', which says what it is"),
         ("tpe", "/sampler", "should be"),
+        ({"name": [], "n_startup": 1, "population": 3}, "/sampler", f"'[]' is not one of {NAMES}"),
+        ({"name": {}, "n_startup": 1, "population": 3}, "/sampler", f"'{{}}' is not one of {NAMES}"),
         ({"name": "evolution", "samples": 3}, "/sampler/samples", "there is no field 'samples'; did you mean 'sample'?"),
         ({"name": "random", "seed": 3}, "/sampler/seed", "there is no field 'seed'; there are name"),
         ({"name": "tpe", "population": 3}, "/sampler/population", "there is no field 'population'; there are n_startup, name"),

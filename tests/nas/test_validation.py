@@ -72,5 +72,17 @@ def test_an_array_of_wrong_things_is_not_called_too_short():
     assert [problem.pointer for problem in raised.value.problems] == ["/words/0"]
 
 
+class Crate(Document):
+    boxes: tuple[int, ...] = ()
+    weight: int = Field(default_factory=lambda given: sum(given["boxes"]))
+
+
+def test_a_default_that_depends_on_what_is_wrong_is_no_problem_of_its_own():
+    with pytest.raises(Invalid) as raised:
+        validate(Crate, {"boxes": ["heavy"]})
+    assert [problem.pointer for problem in raised.value.problems] == ["/boxes/0"]
+    assert validate(Crate, {"boxes": [1, 2]}).weight == 3
+
+
 def test_validate_returns_the_document():
     assert validate(Box, {"shapes": [{"kind": "square", "side": 3}]}) == Box(shapes=(Square(kind="square", side=3),))

@@ -71,6 +71,13 @@ def test_a_member_outside_is_refused_where_it_stands(change, place, words):
     assert pointers(caught) in (["/warm_start/params/2"], [f"/warm_start/params/2/{place}"])
 
 
+@pytest.mark.parametrize("instead", [{}, {"dpeth": 2}])
+def test_a_gene_that_is_missing_is_named(instead):
+    params = {name: value for name, value in members(1)[0].items() if name != "depth"} | instead
+    with pytest.raises(Invalid, match=r"^/warm_start/params/0: depth: missing; allowed: 2, 3, 4$"):
+        read(params=[params])
+
+
 @pytest.mark.parametrize(
     ("given", "pointer", "words"),
     [

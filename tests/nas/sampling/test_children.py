@@ -20,6 +20,8 @@ from nas.sampling.local_search import LocalSearch
 from nas.sampling.memory import Memory
 from nas.sampling.model_guided import ModelGuided
 from nas.sampling.neighbours import mutate, neighbours, other_values
+from nas.sampling.nsga2 import SteadyStateNSGA2
+from nas.sampling.nsga3 import SteadyStateNSGA3
 from search_spaces.allowed import Range
 from search_spaces.presets import PRESETS
 from search_spaces.space import Space
@@ -62,6 +64,10 @@ BREEDERS: dict[str, Callable[..., BaseSampler]] = {
     "model_guided": partial(ModelGuided, n_startup=3),
     "hypervolume": partial(HypervolumeEvolution, n_startup=3, population=4),
 }
+MEMBERS = BREEDERS | {
+    "nsga2": partial(SteadyStateNSGA2, population=4),
+    "nsga3": partial(SteadyStateNSGA3, population=4),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -76,10 +82,10 @@ def decided(space, params):
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("breeder", BREEDERS)
+@pytest.mark.parametrize("breeder", MEMBERS)
 def test_children_never_leave_the_space(name, breeder):
     space, rng = SPACES[name], Random(0)
-    study = run(space, BREEDERS[breeder](seed=1), 14, lambda _: [rng.random(), rng.random()])
+    study = run(space, MEMBERS[breeder](seed=1), 14, lambda _: [rng.random(), rng.random()])
     assert all(space.contains(trial.params) for trial in study.trials)
 
 
