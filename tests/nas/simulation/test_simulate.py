@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import optuna
 import pytest
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, NSGAIISampler
 
 from nas.errors import Invalid
 from nas.protocol import Rung
@@ -137,6 +137,28 @@ def test_ones_own_sampler_makes_every_proposal() -> None:
     assert len(Backwards.seeds) == len(record.trials) == 2
     assert len(set(Backwards.seeds)) == 2
     assert [list(trial.params.values()) for trial in record.trials] == [["none", "none"], ["short_conv", "short_conv"]]
+
+
+class Crossing(NSGAIISampler):
+    """Says which proposals were children."""
+
+    crossed: ClassVar[list[bool]] = []
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed, population_size=3)
+
+    def sample_relative(self, study, trial, search_space):
+        child = super().sample_relative(study, trial, search_space)
+        self.crossed.append(bool(child))
+        return child
+
+
+def test_optunas_own_nsga2_has_generations() -> None:
+    Crossing.crossed.clear()
+    limits = (Constraint(metric="score", min=0.3),)
+    simulate(spec(9, eta=None, constraints=limits), table(), sampler=Crossing)
+    assert not any(Crossing.crossed[:3])
+    assert sum(Crossing.crossed) >= 3
 
 
 def test_regret_is_the_best_truth_less_that_of_who_is_taken_home() -> None:
