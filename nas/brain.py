@@ -2,12 +2,14 @@
 
 What a proposal depends on is exactly (study seed, trial number, the trials told so far): each ask gets a fresh sampler with a
 seed of its own, and a slot holds the same whether it was told live or replayed. So a resumed study proposes what an
-uninterrupted one would.
+uninterrupted one would. Our own samplers note nothing on a trial; what another one does (Optuna's NSGA-II its generation)
+stays with the trial while the brain lives, but no row holds it.
 """
 
 import math
 from collections.abc import Container, Sequence
 from datetime import datetime
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -24,7 +26,9 @@ from nas.study import StudySpec
 from nas.trial import Params
 
 _NO_TIME = datetime(1970, 1, 1)
-_EMPTY: dict[str, float] = {}
+_EMPTY: dict[str, Any] = {}
+_SHARED = ":relative_params:"
+"""Optuna's TPE and GP write on a trial what they are about to propose: the params say it, without genes that are inactive."""
 
 
 class Brain:
@@ -40,6 +44,7 @@ class Brain:
         directions = [better[metric.maximize] for metric in objectives_of(spec)]
         self._study = optuna.create_study(storage=self._memory, directions=directions)
         self._of_samplers = Memory()
+        self._notes: dict[int, dict[str, Any]] = {}
         self._distributions: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
 
     @property
@@ -53,6 +58,9 @@ class Brain:
         seed = derive(self._spec.seed, "ask", number) % 2**32
         self._study.sampler = self._build_sampler(self._spec.sampler, seed, self._of_samplers)
         params = self._spec.space.suggest(self._study.ask())
+        notes = {key: note for key, note in self._memory.get_trial(number).system_attrs.items() if _SHARED not in key}
+        if notes:
+            self._notes[number] = notes
         self._put(number, TrialState.RUNNING, params)
         return params
 
@@ -96,6 +104,8 @@ class Brain:
         values: Sequence[float] | None = None,
         excess: float | None = None,
     ) -> None:
+        # one empty value for all that have none: most trials, in most studies
+        notes = self._notes.get(number, _EMPTY)
         trial = FrozenTrial(
             number=number,
             trial_id=number,
@@ -107,7 +117,7 @@ class Brain:
             params=params,
             distributions=self._distributions_of(params),
             user_attrs=_EMPTY,
-            system_attrs=_EMPTY if excess is None else {},
+            system_attrs=notes if excess is None else dict(notes),
             intermediate_values={},
         )
         if excess is not None:

@@ -289,7 +289,7 @@ class Campaign:
         broken = self._proposals.broken(searched)
         if broken:
             self._proposals.reject(number, searched)
-            self._journal.flags(self._selection.remove(number))
+            self._journal.flags(self._selection.remove(number, live.rung))
             return broken[:MAX_REASON]
         self._proposals.tell(number, searched, cost)
         self._journal.flags(self._selection.enter(number, live.rung, result, cost))
@@ -313,7 +313,7 @@ class Campaign:
         self._proposals.fail(live.trial.number)
         self._journal.move(live, TrialState.FAILED, reason)
         del self._live[live.trial.number]
-        self._selection.finalists.leave(live.trial.number)
+        self._selection.fail(live.trial.number, live.rung)
         self._n_failures += 1
         if self._n_failures >= self.spec.budget.max_consecutive_failures and self.state is StudyState.RUNNING:
             text = f"{self._n_failures} trials failed in a row, the last with {reason}; mend the cause and resume"

@@ -1,7 +1,8 @@
 """Asynchronous successive halving (arXiv 1810.05934): who goes on to the next rung, decided without waiting for anybody.
 
 A trial goes on as soon as it is among the best 1/eta of those of its bracket scored at its rung. When a study ends, a rung from
-which nobody went on sends its best one, so that every study has a trial at the full budget. Scores are on validation data.
+which nobody went on sends its best one, and the next one where all that went on fell, so that a study has a trial at the full
+budget where any trial can get there. Scores are on validation data.
 """
 
 from collections.abc import Iterator
@@ -35,12 +36,13 @@ class Left:
 
 @dataclass(slots=True)
 class _Level:
-    """A rung of a bracket."""
+    """A rung of a bracket. n_fallen: of the promoted, how many never reached the full budget and never will."""
 
     bracket: int
     rung: int
     scored: Ranking
     n_promoted: int = 0
+    n_fallen: int = 0
 
 
 class Halving:
@@ -59,14 +61,20 @@ class Halving:
         level.scored.add(number, values, waiting=not promoted)
         level.n_promoted += promoted
 
+    def fall(self, rung: int, *, bracket: int = 0) -> None:
+        """A trial failed or broke a constraint at a rung: it keeps its places, and stands for none of the rungs below."""
+        for below in range(bracket, rung):
+            self._levels[bracket, below].n_fallen += 1
+
     def promote(self, *, closing: bool = False) -> tuple[int, int] | None:
         """Take the trial that goes on next, and the rung it goes to, from the highest rung that has one; None when nobody may.
 
-        closing: no more trials will come, so a rung too small for 1/eta still sends its best.
+        closing: no more trials will come, so a rung that nobody stands for any more still sends its best.
         """
         for level in self._order:
             best = level.scored.best_waiting()
-            if best is not None and best[1] < max(len(level.scored) // self._eta, int(closing)):
+            alone = closing and level.n_promoted == level.n_fallen
+            if best is not None and (alone or best[1] < len(level.scored) // self._eta):
                 level.scored.promote(best[0])
                 level.n_promoted += 1
                 return best[0], level.rung + 1

@@ -75,9 +75,15 @@ class Selection:
         finalist.take(reported_metrics(result), result_error(result.tasks, self._tasks))
         return finalist.confirmed(result if rung == self._n_rungs else None), self._show_confirmed(number, finalist, cost)
 
-    def remove(self, number: int) -> Flags:
-        """A trial breaks a constraint and is on no front any more."""
+    def remove(self, number: int, rung: int) -> Flags:
+        """A trial breaks a constraint at a rung and is on no front any more."""
+        self._fall(number, rung)
         return self._front.remove(number)
+
+    def fail(self, number: int, rung: int) -> None:
+        """A trial has no score at a rung, or with a fresh seed, and never will."""
+        self._fall(number, rung)
+        self.finalists.leave(number)
 
     def replay(self, standing: Standing) -> None:
         """Take in a stored trial, rung by rung, as if it had been measured now."""
@@ -85,12 +91,14 @@ class Selection:
         last = first + len(standing.reported) - 1
         for rung, (reported, searched) in enumerate(zip(standing.reported, standing.searched, strict=True), start=first):
             if rung == last and standing.state is TrialState.INFEASIBLE:
-                self._front.remove(number)
+                self.remove(number, rung)
                 break
             if rung > self._spec.protocol.last_rung:
                 break
             self._rank(number, rung, searched, cost, promoted=not (rung == last and standing.state in _WAITS))
             self._front.add(number, rung, self._ranked(reported, cost))
+        if standing.state is TrialState.FAILED:
+            self._fall(number, last + 1)
         if standing.finals:
             self._replay_final(standing)
 
@@ -120,6 +128,11 @@ class Selection:
         if self.halving and self._halved(number) and rung < self._spec.protocol.last_rung:
             values, bracket = self._ranked(searched, cost), self.first_rung(number)
             self.halving.record(number, rung, values, bracket=bracket, promoted=promoted)
+
+    def _fall(self, number: int, rung: int) -> None:
+        """Whoever is confirmed has been at the full budget."""
+        if self.halving and self._halved(number) and rung <= self._spec.protocol.last_rung:
+            self.halving.fall(rung, bracket=self.first_rung(number))
 
     def _halved(self, number: int) -> bool:
         return self.halving is not None and not self.is_reference(number)

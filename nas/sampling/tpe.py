@@ -6,7 +6,7 @@ and weighs the others less the older they are; so a long study shows it the best
 """
 
 import warnings
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas import samplers
+from nas.sampling.limited import Limited
 from nas.sampling.memory import Memory
 from nas.sampling.ranking import best_first
 
@@ -78,17 +79,4 @@ class WindowedTPE(BaseSampler):
         best = list(islice(best_first(told, self._generator), self._window // 10))
         youngest = settled[len(best) - self._window :]
         running = [trial.number for trial in told.trials if trial.state is TrialState.RUNNING][-self._window :]
-        return _Limited(study, [told.trials[number] for number in sorted({*best, *youngest.tolist(), *running})])
-
-
-class _Limited(Study):
-    """The same study, of which the estimator sees some trials only."""
-
-    def __init__(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
-        super().__init__(study_name=study.study_name, storage=study._storage)
-        self._trials = trials
-
-    def _get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
-    ) -> list[FrozenTrial]:
-        return [trial for trial in self._trials if states is None or trial.state in states]
+        return Limited(study, [told.trials[number] for number in sorted({*best, *youngest.tolist(), *running})])

@@ -27,7 +27,8 @@ from nas.study import FINAL_STUDY_STATES, StudySpec, StudyState
 from search_spaces.architecture import Architecture
 
 OwnSampler = Callable[[int], BaseSampler]
-"""Makes a sampler from a seed. Each proposal is made by a new one: all it knows are the seed and the trials of the study."""
+"""Makes a sampler from a seed. Each proposal is made by a new one: all it knows are the seed, the trials of the study,
+and what those before it noted on trials and study. `after_trial` is never called: a trial is told again at every rung."""
 
 MAX_PARAMS = 10**15
 PATIENCE_SECONDS = 3600.0

@@ -2,6 +2,7 @@ import math
 import tracemalloc
 from random import Random
 
+import optuna
 import pytest
 
 from nas.brain import Brain
@@ -132,6 +133,29 @@ def test_brain_told_again_much_later_proposes_as_if_it_had_heard_the_last_values
     for each, values in last.items():
         settle(resumed, each, ("tell" if len(values) == 2 else "reject", values), 2)
     assert [resumed.ask() for _ in range(3)] == [live.ask() for _ in range(3)]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_brain_of_our_own_samplers_has_nothing_that_a_resumed_one_lacks(sampler):
+    brain = Brain(study(sampler=sampler, trials=12))
+    for number in range(8):
+        brain.ask()
+        brain.tell(number, [float(brain.params(number)["depth"])])
+    brain.ask()
+    assert not any(trial.system_attrs for trial in brain._study.get_trials(deepcopy=False))
+
+
+def test_brain_keeps_what_a_sampler_noted_on_a_trial_whatever_becomes_of_it():
+    brain = Brain(study(eta=None), lambda _sampler, seed, _memory: optuna.samplers.NSGAIISampler(seed=seed))
+    for _ in range(4):
+        brain.ask()
+    brain.tell(1, [0.5])
+    brain.reject(2, 0.5)
+    brain.tell(2, [0.5])
+    brain.reject(3, 0.5)
+    trials = brain._study.get_trials()
+    assert [trial.system_attrs["NSGAIISampler:generation"] for trial in trials] == [0] * 4
+    assert [trial.constraints for trial in trials] == [{}, {}, {}, {"excess": 0.5}]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

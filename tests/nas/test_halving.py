@@ -3,6 +3,11 @@ from random import Random
 import pytest
 
 from nas.halving import Halving, ordinal
+from nas.ports import Standing
+from nas.selection import Selection
+from nas.trial import TrialState
+from search_spaces.cost import price
+from tests.nas.spaces import study
 
 
 def halving(eta=3, n_rungs=3, n_objectives=1):
@@ -63,6 +68,43 @@ def test_halving_closes_with_one_trial_at_the_top():
     assert rungs.promote(closing=True) is None
     rungs.record(1, 1, (0.7,))
     assert rungs.promote(closing=True) == (1, 2)
+
+
+def test_halving_closes_with_the_next_one_where_those_that_went_on_fell():
+    rungs = halving(eta=4)
+    for number in range(5):
+        rungs.record(number, 0, (number / 10,))
+    assert rungs.promote() == (4, 1)
+    rungs.fall(1)
+    assert rungs.promote() is None, "more may come"
+    assert rungs.promote(closing=True) == (3, 1)
+    assert rungs.promote(closing=True) is None, "it is on its way"
+    rungs.record(3, 1, (0.1,))
+    assert rungs.promote(closing=True) == (3, 2)
+    rungs.fall(2)
+    assert rungs.promote(closing=True) == (2, 1), "nobody waits at the rung in between"
+
+
+@pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.INFEASIBLE])
+def test_halving_replayed_knows_who_fell(state):
+    """The best of four went on, and failed or broke a constraint at the second rung: the next driver sends the next."""
+    spec = study(eta=4)
+    architecture = spec.space.build(spec.space.sample(Random(0)))
+    selection = Selection(spec)
+    for number in range(4):
+        scores = [{"score": number / 10}] * (2 if number == 3 and state is TrialState.INFEASIBLE else 1)
+        standing = Standing(
+            number=number,
+            state=state if number == 3 else TrialState.PAUSED,
+            params={},
+            digest=architecture.digest,
+            cost=price(architecture, spec.cost_at.context),
+            reported=tuple(scores),
+            searched=tuple(scores),
+        )
+        selection.replay(standing)
+    assert selection.halving.promote() is None
+    assert selection.halving.promote(closing=True) == (2, 1)
 
 
 def test_halving_replayed_decides_as_before():

@@ -6,12 +6,13 @@ from typing import ClassVar
 import numpy as np
 import optuna
 import pytest
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, NSGAIISampler
 
 from nas.errors import Invalid
 from nas.protocol import Explosion, Recipe, Rung
 from nas.simulation import bench_macro
 from nas.simulation.fit import misfit
+from nas.simulation.loading import table_of_rows
 from nas.simulation.regret import incumbents, regret
 from nas.simulation.simulate import Record, simulate
 from nas.simulation.store import Evaluation
@@ -19,7 +20,7 @@ from nas.simulation.table import Table
 from nas.study import Budget, Confirmation, Constraint, Matched, StudySpec, StudyState
 from nas.tasks import BytesLM
 from nas.trial import TrialState
-from tests.nas.simulation.tables import N_SEEDS, PROTOCOL, SPACE, digest, spec, table
+from tests.nas.simulation.tables import N_SEEDS, PROTOCOL, SPACE, digest, rows, spec, table
 from tests.nas.spaces import TINY
 
 MACRO_FILE = Path(__file__).parents[4] / "shared/data/tabular/nas_bench_macro_cifar10.json"
@@ -139,6 +140,28 @@ def test_ones_own_sampler_makes_every_proposal() -> None:
     assert [list(trial.params.values()) for trial in record.trials] == [["none", "none"], ["short_conv", "short_conv"]]
 
 
+class Crossing(NSGAIISampler):
+    """Says which proposals were children."""
+
+    crossed: ClassVar[list[bool]] = []
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed, population_size=3)
+
+    def sample_relative(self, study, trial, search_space):
+        child = super().sample_relative(study, trial, search_space)
+        self.crossed.append(bool(child))
+        return child
+
+
+def test_optunas_own_nsga2_has_generations() -> None:
+    Crossing.crossed.clear()
+    limits = (Constraint(metric="score", min=0.3),)
+    simulate(spec(9, eta=None, constraints=limits), table(), sampler=Crossing)
+    assert not any(Crossing.crossed[:3])
+    assert sum(Crossing.crossed) >= 3
+
+
 def test_regret_is_the_best_truth_less_that_of_who_is_taken_home() -> None:
     found = table()
     record = simulate(spec(9, eta=None), found, n_workers=2, seed=3)
@@ -151,6 +174,20 @@ def test_regret_is_the_best_truth_less_that_of_who_is_taken_home() -> None:
         assert truth is not None
         assert lost == pytest.approx(found.best - truth)
     assert regret(record, found)[-1] == 0
+
+
+def test_a_study_ends_with_a_trial_at_the_full_budget_although_the_best_one_broke_a_constraint() -> None:
+    """One of nine would go on; it is the best at the first rung, and breaks the constraint at the second."""
+    best = {"layer0.mixer": "hyena", "layer1.mixer": "hyena"}.items()
+    changed = []
+    for row in rows():
+        value = 0.5 if not best <= row.items() else 0.9 if row["rung"] == 0 else 0.1
+        scores = dict.fromkeys(("score", "validation_score", "mqar/accuracy", "validation_mqar/accuracy"), value)
+        changed.append({**row, **scores})
+    limits = (Constraint(metric="score", min=0.3),)
+    record = simulate(spec(sampler="exhaustive", eta=9, constraints=limits), table_of_rows(changed, SPACE, PROTOCOL))
+    assert states(record) == {"completed": 1, "infeasible": 1, "pruned": 7}
+    assert [trial.rung for trial in record.trials if trial.state is TrialState.COMPLETED] == [PROTOCOL.last_rung]
 
 
 def test_who_breaks_a_constraint_later_is_taken_home_no_more() -> None:
