@@ -15,6 +15,7 @@ from nas.sampling.local_search import LocalSearch
 from nas.sampling.model_guided import ModelGuided
 from nas.sampling.nsga2 import SteadyStateNSGA2
 from nas.sampling.nsga3 import SteadyStateNSGA3
+from nas.sampling.random import Uniform
 from nas.sampling.tpe import WindowedTPE
 
 Make = Callable[[], BaseSampler]
@@ -27,6 +28,7 @@ BREEDERS: dict[str, Make] = {
     "hypervolume": partial(HypervolumeEvolution, n_startup=2, population=2, seed=0),
 }
 OTHERS: dict[str, Make] = {
+    "random": partial(Uniform, seed=0),
     "tpe": partial(WindowedTPE, n_startup=2, window=4, seed=0),
     "nsga2": partial(SteadyStateNSGA2, population=2, seed=0),
     "nsga3": partial(SteadyStateNSGA3, population=2, seed=0),
