@@ -174,8 +174,9 @@ def _parsed(url: str, *, make: bool) -> URL:
         raise Invalid(f"{parsed.drivername[:40]!r} storages are not supported; give {FORMS}")
     if parsed.drivername == "sqlite" and not parsed.database:
         raise Invalid(f"a SQLite storage needs a file, such as sqlite:///study.db; give {FORMS}")
-    if parsed.drivername == "sqlite" and not make and not _is_file(Path(str(parsed.database))):
-        raise Invalid(f"there is no file {parsed.database[:200]}; sqlite:/// and a relative path start in this folder")
+    file = str(parsed.database)
+    if parsed.drivername == "sqlite" and not make and not _is_file(Path(file)):
+        raise Invalid(f"there is no file {file[:200]}; sqlite:/// and a relative path start in this folder")
     return parsed.set(drivername=_DRIVERS[parsed.drivername])
 
 

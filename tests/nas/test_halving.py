@@ -103,6 +103,7 @@ def test_halving_replayed_knows_who_fell(state):
             searched=tuple(scores),
         )
         selection.replay(standing)
+    assert selection.halving is not None
     assert selection.halving.promote() is None
     assert selection.halving.promote(closing=True) == (2, 1)
 

@@ -4,6 +4,7 @@ from itertools import product
 
 import optuna
 import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from nas.brain import Brain
 from nas.sampling.gp import distinct
@@ -36,7 +37,7 @@ def test_gp_proposes_what_is_left_rather_than_what_is_known():
 
 def test_gp_is_shown_each_params_once_scored_ones_first():
     study = optuna.create_study()
-    space = {"gene": optuna.distributions.CategoricalDistribution(["a", "b", "c"])}
+    space: dict[str, BaseDistribution] = {"gene": CategoricalDistribution(["a", "b", "c"])}
     for value, state in (("a", "RUNNING"), ("a", "COMPLETE"), ("b", "COMPLETE"), ("b", "COMPLETE"), ("c", "RUNNING")):
         found = optuna.trial.TrialState[state]
         values = 0.0 if state == "COMPLETE" else None

@@ -198,7 +198,7 @@ def published(**changed: Any) -> dict[str, Any]:
 PART = Space(
     name="part",
     mode="micro",
-    genes={"depth": (8,), "layer*.mixer": ("none",)} | dict.fromkeys(bench_macro.LAYERS[6:], bench_macro.CHOICES),
+    genes={"depth": (8,), "layer*.mixer": ("none",), **dict.fromkeys(bench_macro.LAYERS[6:], bench_macro.CHOICES)},
 )
 
 
