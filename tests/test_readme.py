@@ -50,6 +50,13 @@ def test_the_space_has_as_many_assignments_as_it_says():
     assert f"These are {space.size():,} assignments" in README
 
 
+def test_the_search_of_the_table_runs():
+    [command] = re.findall(r"^\.venv/bin/nas (simulate docs/tables/\S+ --table \S+)", README, flags=re.MULTILINE)
+    ran = nas(*command.split())
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[0].split()[:2] == ["sampler", "best"]
+
+
 def test_presets_are_those_there_are():
     sentence = README.partition("Or name a preset")[2].partition(")")[0]
     assert set(re.findall(r"[a-z]+_[a-z_]+|everything", sentence)) == set(PRESETS)

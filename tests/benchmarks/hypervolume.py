@@ -89,16 +89,18 @@ def models(file: Path) -> Models:
 
 
 def figures(table: Path = TABLE) -> Iterator[Figure]:
-    """At 200 evaluations ours holds more than each of Optuna's does."""
+    """At 200 evaluations ours holds at least as much as each of Optuna's does. TPE comes last: it takes nearly all of the time."""
     with ProcessPoolExecutor() as pool:
-        shares = {
-            name: np.array(list(pool.map(partial(repeat, table, name), range(FIRST_SEED, FIRST_SEED + REPEATS), chunksize=5)))
-            for name in SEARCHES
-        }
-    for evaluations, column in zip(EVALUATIONS, range(len(EVALUATIONS)), strict=True):
-        ours = shares["hypervolume"][:, column]
+        ours = _repeats(pool, table, "hypervolume")
         for name in PEERS:
-            yield _figure(evaluations, ours, name, shares[name][:, column])
+            theirs = _repeats(pool, table, name)
+            for column, evaluations in enumerate(EVALUATIONS):
+                yield _figure(evaluations, ours[:, column], name, theirs[:, column])
+
+
+def _repeats(pool: ProcessPoolExecutor, table: Path, name: str) -> Points:
+    seeds = range(FIRST_SEED, FIRST_SEED + REPEATS)
+    return np.array(list(pool.map(partial(repeat, table, name), seeds, chunksize=5)))
 
 
 def repeat(file: Path, name: str, seed: int) -> list[float]:
