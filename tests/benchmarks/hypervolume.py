@@ -89,7 +89,7 @@ def models(file: Path) -> Models:
 
 
 def figures(table: Path = TABLE) -> Iterator[Figure]:
-    """At 200 evaluations ours holds at least as much as each of Optuna's does. TPE comes last: it takes nearly all of the time."""
+    """At 200 evaluations ours holds at least as much as Optuna's do. TPE comes last: it takes nearly all of the time."""
     with ProcessPoolExecutor() as pool:
         ours = _repeats(pool, table, "hypervolume")
         for name in PEERS:
