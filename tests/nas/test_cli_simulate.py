@@ -13,10 +13,10 @@ from tests.nas.simulation.tables import MIXERS, rows, spec, table
 from tests.service import nas
 
 OWN_SAMPLER = """
-import optuna
+from nas.sampling.random import Uniform
 
 def factory(seed):
-    return optuna.samplers.RandomSampler(seed=seed)
+    return Uniform(seed=seed)
 
 def broken(seed):
     return seed
@@ -47,7 +47,7 @@ def test_simulate_speaks_json_and_takes_ones_own_sampler(files: list[str], tmp_p
     assert found.returncode == 0, found.stderr
     own, _, random = [json.loads(line) for line in found.stdout.splitlines()]
     assert (own["sampler"], random["sampler"]) == ("own_sampler:factory", "random")
-    # the same Optuna sampler with the same seeds
+    # the same sampler with the same seeds
     assert {**own, "sampler": "", "ask_ms": 0, "slow_ask_ms": 0} == {**random, "sampler": "", "ask_ms": 0, "slow_ask_ms": 0}
     assert own["found"] + own["regret"] == pytest.approx(0.812)
     assert own["regret_low"] is None
