@@ -28,8 +28,7 @@ With more places more become free at once, and a proposal misses less that does 
 
 
 MOST_LATELY = 256
-"""Trials that were scored last are not forgotten at once: who goes on is mostly one of them, and to build it again is the
-greater part of a promotion."""
+"""Trials that were scored last are not forgotten at once: who goes on is often one of them, and need not be built again."""
 
 
 class Campaign:

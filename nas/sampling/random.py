@@ -19,7 +19,7 @@ def build(_: samplers.RandomSearch, seed: int, __: Memory | None = None) -> Base
 
 
 class Uniform(RandomSampler):
-    """Optuna's, which passes every single value through arrays: drawing from those of a gene directly takes a tenth."""
+    """Optuna's, without the arrays that it passes every single value through: a place among a gene's values is drawn."""
 
     def __init__(self, *, seed: int | None = None) -> None:
         super().__init__(seed=seed)
