@@ -73,7 +73,7 @@ def context(browser: Browser, service: Service, trouble: list[str]) -> Iterator[
     assert trouble == []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def visitor(service: Service) -> str:
     """The key of the one whose studies these are."""
     return service.key("visitor")
@@ -91,7 +91,9 @@ def run_study(service: Service, key: str, name: str, n_trials: int, **fields: An
     spec = {"name": name, "space": {"preset": "recall_demo"}, "references": REFERENCES, "objectives": ["score", "params"]}
     spec |= fields
     with service.client(key) as client:
-        study_id: str = client.post("/v1/studies", json=spec).json()["row"]["id"]
+        response = client.post("/v1/studies", json=spec)
+        assert response.status_code == 201, response.text
+    study_id: str = response.json()["row"]["id"]
     driver = Driver(service.engine, study_id)
     driver.become(StudyState.RUNNING, ATTACK)
     if n_trials:
@@ -100,13 +102,13 @@ def run_study(service: Service, key: str, name: str, n_trials: int, **fields: An
     return study_id, driver
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def study(service: Service, visitor: str) -> str:
     """The path of a running study with an evil name and trials. Tests leave it as it is."""
     return f"/studies/{run_study(service, visitor, ATTACK, 70)[0]}"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def reported(service: Service, visitor: str) -> str:
     """The path of an ended study with something in every section of its report, whose first rung misleads."""
     protocol = {
