@@ -52,9 +52,10 @@ class OutsideSpace(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Facts that some assignment makes true, and genes with a choice that none makes."""
+    """Facts that some assignment makes true, genes that some assignment decides, and genes with a choice that none makes."""
 
     possible: frozenset[str]
+    decided: tuple[tuple[Gene, Values], ...]
     never_decided: tuple[Gene, ...]
 
 
@@ -91,14 +92,17 @@ class Space(Document):
     @cached_property
     def _reach(self) -> Reach:
         """One walk with all assignments at once, told apart by depth only: exact, as no gene needs two facts."""
-        known, never_decided = {0: frozenset[str]()}, []
+        known, decided, never_decided = {0: frozenset[str]()}, list[tuple[Gene, Values]](), list[Gene]()
         for gene, values in self._catalogue.items():
             acting = [facts for facts in map(Facts, known.values(), known) if gene.active(facts)]
-            if len(values) > 1 and not acting:
+            if acting:
+                decided.append((gene, values))
+            elif len(values) > 1:
                 never_decided.append(gene)
             for learnt in _learnt(gene, acting, values):
                 known[learnt.depth] = known.get(learnt.depth, frozenset()) | learnt.known
-        return Reach(possible=frozenset().union(*known.values()), never_decided=tuple(never_decided))
+        possible = frozenset().union(*known.values())
+        return Reach(possible=possible, decided=tuple(decided), never_decided=tuple(never_decided))
 
     def _uncountable(self) -> Iterator[Problem]:
         try:
@@ -182,7 +186,7 @@ class Space(Document):
     def _decide(self, choose: Choose) -> Assignment:
         """The one walk: a value for every active gene, settled or chosen."""
         facts, assignment = Facts(), {}
-        for gene, values in self._catalogue.items():
+        for gene, values in self._reach.decided:
             if gene.active(facts):
                 value = values[0] if len(values) == 1 else choose(gene, values)
                 facts = gene.learn(facts, value) if gene.learn else facts
