@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
@@ -26,6 +26,7 @@ from search_spaces.allowed import Range
 from search_spaces.presets import PRESETS
 from search_spaces.space import Space
 from tests.nas.sampling.told import run
+from tests.search_spaces.drawn import enumerate_params, spaces
 
 MICRO = Space(
     name="micro",
@@ -110,6 +111,17 @@ def test_children_reach_every_member(breeder, values):
     """Also where all are as good, and where one corner is better: none is out of reach."""
     study = run(SMALL, BREEDERS[breeder](seed=0), 8 * SMALL.size(), values)
     assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == SMALL.size()
+
+
+@pytest.mark.parametrize("breeder", BREEDERS)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(space=spaces(most_genes=6, most_values=3), seed=st.integers(0, 2**32 - 1))
+def test_children_of_any_small_space_are_members_and_reach_all_of_it(breeder, space, seed):
+    assume(6 <= space.size() <= 36)
+    rng = Random(seed)
+    study = run(space, BREEDERS[breeder](seed=seed), 10 * space.size(), lambda _: [rng.random(), rng.random()])
+    proposed = {tuple(sorted(trial.params.items())) for trial in study.trials}
+    assert proposed == {tuple(sorted(params.items())) for params in enumerate_params(space)}
 
 
 @pytest.mark.parametrize("breeder", BREEDERS)

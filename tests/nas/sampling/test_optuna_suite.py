@@ -10,6 +10,7 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveS
 
 from nas.sampling.evolution import RegularisedEvolution
 from nas.sampling.exhaustive import Exhaustive
+from nas.sampling.gp import DistinctGP
 from nas.sampling.hypervolume import HypervolumeEvolution
 from nas.sampling.local_search import LocalSearch
 from nas.sampling.model_guided import ModelGuided
@@ -20,12 +21,13 @@ from nas.sampling.tpe import WindowedTPE
 
 Make = Callable[[], BaseSampler]
 
-# so little is random at the start that the suite's short studies get children
-BREEDERS: dict[str, Make] = {
+# so little is random at the start that the suite's short studies get proposals of their own
+RELATIVE: dict[str, Make] = {
     "evolution": partial(RegularisedEvolution, population=3, sample=2, seed=0),
     "local_search": partial(LocalSearch, n_startup=1, seed=0),
     "model_guided": partial(ModelGuided, n_startup=2, seed=0),
     "hypervolume": partial(HypervolumeEvolution, n_startup=2, population=2, seed=0),
+    "gp": partial(DistinctGP, n_startup=1, seed=0),
 }
 OTHERS: dict[str, Make] = {
     "random": partial(Uniform, seed=0),
@@ -41,10 +43,12 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-class TestBreeders(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
-    @pytest.fixture(params=BREEDERS)
+class TestRelative(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
+    """They propose all genes that trials have in common at once."""
+
+    @pytest.fixture(params=RELATIVE)
     def sampler(self, request: pytest.FixtureRequest) -> Make:
-        return BREEDERS[request.param]
+        return RELATIVE[request.param]
 
 
 class TestOthers(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
