@@ -43,8 +43,8 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("peak_memory_bytes", "Peak memory of a run", "bytes", maximize=False, low=0),
         Metric("joules_per_token", "Energy of training, where the device counts it", "J/token", maximize=False, low=0),
         Metric("learning_rate_sensitivity", "Spread of the score over the learning rates", "", maximize=False, low=0, high=1),
-        Metric("extrapolation_gap", "Score lost on longer sequences", "", maximize=False),
-        Metric("forgetting", "Score lost on what was learnt first", "", maximize=False),
+        Metric("extrapolation_gap", "Score lost on longer sequences", "", maximize=False, low=-1, high=1),
+        Metric("forgetting", "Score lost on what was learnt first", "", maximize=False, low=-1, high=1),
     )
 }
 """Those of every protocol; `known` adds its tasks' own."""

@@ -76,9 +76,18 @@ def _jsonl(file: Path) -> Iterator[Row]:
 
 def _decoded(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"{where} is not JSON: {error}") from error
+
+
+def _distinct(cells: Sequence[tuple[str, Any]]) -> Row:
+    """Else the last cell of a name would silently stand for all, as in a file with columns."""
+    row = dict(cells)
+    if len(row) < len(cells):
+        [(twice, _)] = Counter(name for name, _ in cells).most_common(1)
+        raise ValueError(f"an object has {twice!r:.80} more than once; leave one")
+    return row
 
 
 def _object(row: Any, where: str) -> Row:

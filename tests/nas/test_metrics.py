@@ -63,6 +63,8 @@ def test_a_latency_that_nobody_measures_is_refused_with_what_to_give():
         ("bytes_lm/bits_per_byte", None, -1, "max -1 cannot be kept: bytes_lm/bits_per_byte is never below 0; raise it"),
         ("diffusion/denoising_loss", None, -0.1, "max -0.1 cannot be kept"),
         ("forecasting/normalised_squared_error", None, -0.1, "max -0.1 cannot be kept"),
+        ("extrapolation_gap", 1.5, None, "min 1.5 cannot be kept: extrapolation_gap is never below -1 or above 1"),
+        ("forgetting", None, -2, "max -2 cannot be kept: forgetting is never below -1 or above 1"),
         ("peak_memory_bytes", None, -5, "max -5 cannot be kept: peak_memory_bytes is never below 0; raise it"),
         *(
             (name, None, -1, "max -1 cannot be kept")

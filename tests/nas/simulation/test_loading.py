@@ -159,6 +159,12 @@ def test_a_table_with_another_seed_in_every_row_takes_no_memory_for_its_holes() 
     ("name", "text", "reason"),
     [
         ("table.csv", "a,b\n1\n", "table.csv:2 does not have one cell for each of the 2 names"),
+        (
+            "table.json",
+            '[{"score": 0.5, "rung": 0, "score": 0.6}]',
+            "is not JSON: an object has 'score' more than once; leave one",
+        ),
+        ("table.jsonl", '{"score": 0.5, "score": 0.6}', "table.jsonl:1 is not JSON: an object has 'score' more than once"),
         ("table.csv", "rung,score,seed,score\n0,1,0,2\n", "table.csv has 2 columns 'score'; leave all but one out"),
         ("table.json", "[1]", "row 1 of"),
         ("table.json", "{", "is not JSON"),
