@@ -92,28 +92,40 @@ def models(file: Path) -> Models:
 
 
 def figures(table: Path = TABLE) -> Iterator[Figure]:
-    """At 200 evaluations ours holds at least as much as Optuna's do. TPE comes last: it takes nearly all of the time."""
+    """At 200 evaluations ours hold at least as much as Optuna's do. TPE comes last: it takes nearly all of the time."""
+    peers = {"every_model_seen": partial(everything, table)} | {name: partial(repeat, table, name) for name in PEERS}
     with ProcessPoolExecutor() as pool:
-        ours = {name: _repeats(pool, table, name) for name in OURS}
-        for peer in PEERS:
-            theirs = _repeats(pool, table, peer)
+        ours = {name: _repeats(pool, partial(repeat, table, name)) for name in OURS}
+        for peer, found in peers.items():
+            theirs = _repeats(pool, found)
             for (name, shares), (column, evaluations) in product(ours.items(), enumerate(EVALUATIONS)):
                 yield _figure(name, shares[:, column], peer, theirs[:, column], evaluations)
 
 
-def _repeats(pool: ProcessPoolExecutor, table: Path, name: str) -> Points:
-    seeds = range(FIRST_SEED, FIRST_SEED + REPEATS)
-    return np.array(list(pool.map(partial(repeat, table, name), seeds, chunksize=5)))
+def _repeats(pool: ProcessPoolExecutor, found: Callable[[int], list[float]]) -> Points:
+    return np.array(list(pool.map(found, range(FIRST_SEED, FIRST_SEED + REPEATS), chunksize=5)))
 
 
 def repeat(file: Path, name: str, seed: int) -> list[float]:
     """The share of the volume after each of `EVALUATIONS`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    known, rng = models(file), np.random.default_rng(seed)
-    n_models, n_seeds, _ = known.seen.shape
-    seen = known.seen[np.arange(n_models), rng.integers(n_seeds, size=n_models)]
+    known, seen = models(file), _seen(file, seed)
     order = search(SEARCHES[name](seed), file, seen, max(EVALUATIONS))
     return [_held(known, seen, order[:evaluations]) / known.volume for evaluations in EVALUATIONS]
+
+
+def everything(file: Path, seed: int) -> list[float]:
+    """The share after an evaluation of every model, in the same form: what the noise of one seed leaves to be found."""
+    known, seen = models(file), _seen(file, seed)
+    return [_held(known, seen, range(len(seen))) / known.volume] * len(EVALUATIONS)
+
+
+def _seen(file: Path, seed: int) -> Points:
+    """One of the measured seeds of each model."""
+    known, rng = models(file), np.random.default_rng(seed)
+    n_models, n_seeds, _ = known.seen.shape
+    seen: Points = known.seen[np.arange(n_models), rng.integers(n_seeds, size=n_models)]
+    return seen
 
 
 def search(sampler: BaseSampler, file: Path, seen: Points, evaluations: int) -> list[int]:
@@ -146,7 +158,8 @@ def _held(known: Models, seen: Points, order: Sequence[int]) -> float:
 def _figure(name: str, ours: Points, peer: str, theirs: Points, evaluations: int) -> Figure:
     """The error is that of the difference: both saw the same seeds of each model in a repeat."""
     error = 1.96 * stdev((ours - theirs).tolist()) / math.sqrt(len(ours))
-    goal = Goal(of="ratio", at="least", bound=1.0 if evaluations == max(EVALUATIONS) else 0.0)
+    promised = evaluations == max(EVALUATIONS) and peer in PEERS
+    goal = Goal(of="ratio", at="least", bound=1.0 if promised else 0.0)
     return figure(
         f"hypervolume_of_{name}_at_{evaluations}_beside_{peer}",
         fmean(ours),
