@@ -49,7 +49,7 @@ class LocalSearch(Document):
 class ModelGuided(Document):
     """Of all unknown neighbours of the `parents` best trials the one that an additive model of the genes expects most of.
 
-    The first `n_startup` proposals are random.
+    Each proposal weighs several objectives anew. The first `n_startup` proposals are random.
     """
 
     name: Literal["model_guided"] = "model_guided"
@@ -121,8 +121,11 @@ Sampler = Annotated[
 
 
 def default_sampler(given: Mapping[str, Any]) -> Sampler:
-    """For a study that names none, by its other fields: evolution for one objective, for several that by hypervolume."""
-    return Hypervolume() if len(given.get("objectives", ())) > 1 else Evolution()
+    """For a study that names none, by its other fields: evolution for one objective, a model of the genes for several.
+
+    Of several, all but one are as a rule exact costs, which are nearly sums over genes: a model soon knows them.
+    """
+    return ModelGuided() if len(given.get("objectives", ())) > 1 else Evolution()
 
 
 def unsuitable(sampler: Sampler, trials: int, n_objectives: int) -> str | None:
@@ -130,7 +133,7 @@ def unsuitable(sampler: Sampler, trials: int, n_objectives: int) -> str | None:
     if isinstance(sampler, Evolution) and n_objectives > 1:
         return (
             "evolution is for one objective: with several it forgets its front, and finds less than random search;"
-            " use hypervolume"
+            " use model_guided or hypervolume"
         )
     if isinstance(sampler, GP) and trials > MAX_GP_TRIALS:
         return (

@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from nas.errors import Invalid
-from nas.samplers import GP, MAX_GP_TRIALS, NSGA2, TPE, Evolution, Hypervolume, RandomSearch, Sampler
+from nas.samplers import GP, MAX_GP_TRIALS, NSGA2, TPE, Evolution, ModelGuided, RandomSearch, Sampler
 from nas.sampling import SAMPLERS
 from nas.study import StudySpec
 from nas.submission import read_spec
@@ -73,8 +73,8 @@ def test_a_study_of_the_first_version_is_read(name, sampler):
 def test_the_default_sampler_is_for_the_objectives():
     several = {"objectives": ["score", "params"]}
     one, two = (read_spec({"name": "x", "space": TINY.to_data(), **fields}, None, 10**9) for fields in ({}, several))
-    assert (one.sampler, two.sampler) == (Evolution(), Hypervolume())
-    assert two.digest == spec({"name": "hypervolume"}, **several).digest
+    assert (one.sampler, two.sampler) == (Evolution(), ModelGuided())
+    assert two.digest == spec({"name": "model_guided"}, **several).digest
     with pytest.raises(Invalid, match="evolution is for one objective"):
         spec({"name": "evolution"}, **several)
 
